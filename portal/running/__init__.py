@@ -1,0 +1,1 @@
+"""What starts, watches and ends the processes of one installation: services, web, workers, and the demo's own servers."""

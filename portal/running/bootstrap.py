@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Make the virtual environment and install what a command needs, every package by hash.
+
+Runs before anything is installed, so it uses the standard library alone: `python3 -I portal/running/bootstrap.py demo|development`.
+"""
+
+import fcntl
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+VENV = ROOT / ".venv"
+REQUIREMENTS = ROOT / "requirements"
+# What each set brings with it, so that installing the larger one also counts as the smaller.
+SETS = {"demo": ("demo",), "development": ("demo", "development")}
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+OLDEST = (3, 11)
+
+
+def say(text: str) -> None:
+    sys.stderr.write(f"set-up | {text}\n")
+
+
+def missing_from_apt(wanted: str) -> list[str]:
+    """The Debian packages without which `wanted` cannot be set up or run here."""
+    missing = []
+    if not VENV.exists() and importlib.util.find_spec("ensurepip") is None:
+        missing.append("python3-venv")
+    if shutil.which("openssl") is None:
+        missing.append("openssl")
+    if wanted == "development" and not any(shutil.which(name) for name in BROWSERS):
+        missing.append("chromium")
+    return missing
+
+
+def install_from_apt(packages: list[str]) -> None:
+    """Install as root, or print the one line that does and end."""
+    line = f"apt-get install -y --no-install-recommends {' '.join(packages)}"
+    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+        raise SystemExit(f"Some system packages are missing. Install them, then run this again:\n\n    sudo {line}\n")
+    say(f"installing {', '.join(packages)} with apt")
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for command in (["apt-get", "update", "-qq"], [*line.split(), "-qq"]):
+        done = subprocess.run(command, env=quiet, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+
+
+def fingerprint(name: str) -> str:
+    """What an installed set is known by: its locked files and the interpreter they were installed for."""
+    digest = hashlib.sha256(sys.version.encode())
+    for part in ("bootstrap", name):
+        digest.update((REQUIREMENTS / f"{part}.txt").read_bytes())
+    return digest.hexdigest()
+
+
+def stamp(name: str) -> Path:
+    return VENV / f"installed-{name}"
+
+
+def installed(name: str) -> bool:
+    return stamp(name).exists() and stamp(name).read_text(encoding="ascii") == fingerprint(name)
+
+
+def make_environment() -> None:
+    """A fresh virtual environment unless a working one is there."""
+    python = VENV / "bin" / "python"
+    if python.exists() and subprocess.run([python, "-I", "-c", "import pip"], capture_output=True, check=False).returncode == 0:
+        return
+    say("making .venv")
+    subprocess.run([sys.executable, "-I", "-m", "venv", "--clear", VENV], check=True)
+
+
+def install(wanted: str) -> None:
+    """Install the locked set: with uv, itself installed by hash, and with pip where uv cannot reach the package index."""
+    python = VENV / "bin" / "python"
+    pip = [python, "-I", "-m", "pip", "install", "-q", "--disable-pip-version-check", "--only-binary", ":all:", "--require-hashes"]
+    locked = REQUIREMENTS / f"{wanted}.txt"
+    quiet = {**os.environ, "PIP_ROOT_USER_ACTION": "ignore"}
+    say(f"installing requirements/{wanted}.txt by hash")
+    fast = subprocess.run([*pip, "-r", REQUIREMENTS / "bootstrap.txt"], env=quiet, stderr=subprocess.DEVNULL, check=False).returncode == 0
+    if fast:
+        uv = [VENV / "bin" / "uv", "pip", "install", "-q", "--no-build", "--require-hashes", "--compile-bytecode", "--python", python]
+        fast = subprocess.run([*uv, "-r", locked], env=quiet, check=False).returncode == 0
+    if not fast:
+        say("uv could not install them; trying pip, which takes longer")
+        if subprocess.run([*pip, "-r", locked], env=quiet, check=False).returncode:
+            raise SystemExit("The packages could not be installed; what pip said is above.")
+
+
+def main(arguments: list[str]) -> None:
+    if sys.version_info < OLDEST:
+        raise SystemExit(f"Python {OLDEST[0]}.{OLDEST[1]} or newer is needed; this is {sys.version.split()[0]}.")
+    if len(arguments) != 1 or arguments[0] not in SETS:
+        raise SystemExit(f"usage: bootstrap.py {'|'.join(SETS)}")
+    wanted = arguments[0]
+    folder = os.open(ROOT, os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)
+    missing = missing_from_apt(wanted)
+    if missing:
+        install_from_apt(missing)
+    make_environment()
+    if not installed(wanted):
+        install(wanted)
+        for name in SETS[wanted]:
+            stamp(name).write_text(fingerprint(name), encoding="ascii")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,218 @@
+"""What was validated and published: organisations, mailboxes, certificates, and who may ask."""
+
+import uuid
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class OrganizationStatus(models.TextChoices):
+    ACTIVE = "active", _("Active")
+    SUSPENDED = "suspended", _("Suspended")
+
+
+class Organization(models.Model):
+    """A validated organisation. Created by an approval alone; holds what was validated, never what was claimed."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    legal_name = models.CharField(_("legal name"), max_length=200)
+    country = models.CharField(_("country"), max_length=2)
+    # S/MIME BR appendix A: scheme, country and reference in one value, such as NTRDE-DER3306.HRB12345.
+    organization_identifier = models.CharField(_("organisation identifier"), max_length=100, unique=True)
+    address = models.TextField(_("registered address"))
+    website = models.CharField(_("website"), max_length=200, blank=True)
+    time_zone = models.CharField(_("time zone"), max_length=50, default="UTC")
+    status = models.CharField(_("status"), max_length=12, choices=OrganizationStatus.choices, default=OrganizationStatus.ACTIVE)
+    validated_at = models.DateTimeField(_("validated at"))
+    valid_until = models.DateTimeField(_("validation valid until"))
+
+    class Meta:
+        verbose_name = _("organisation")
+        verbose_name_plural = _("organisations")
+        ordering = ["legal_name"]
+
+    def __str__(self) -> str:
+        return self.legal_name
+
+
+class SendingDomain(models.Model):
+    """A domain whose control an organisation has proven; evidence counts for 398 days."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="domains")
+    domain = models.CharField(_("domain"), max_length=253)
+    proven_at = models.DateTimeField(_("proven at"))
+    valid_until = models.DateTimeField(_("valid until"))
+
+    class Meta:
+        verbose_name = _("sending domain")
+        verbose_name_plural = _("sending domains")
+        constraints = [models.UniqueConstraint(fields=["organization", "domain"], name="domain_once_an_organization")]
+
+    def __str__(self) -> str:
+        return self.domain
+
+
+class Mailbox(models.Model):
+    """An address whose control was proven: shown as given, matched folded."""
+
+    address = models.CharField(_("address"), max_length=320)
+    match = models.CharField(_("folded address"), max_length=320, unique=True)
+    hidden_at = models.DateTimeField(_("hidden at"), null=True, blank=True)
+    erased_at = models.DateTimeField(_("erased at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("mailbox")
+        verbose_name_plural = _("mailboxes")
+
+    def __str__(self) -> str:
+        return self.address
+
+
+class Level(models.TextChoices):
+    V1 = "V1", _("mailbox-validated")
+    V2 = "V2", _("individual-validated")
+    V3 = "V3", _("sponsor-validated")
+    V4 = "V4", _("organisation-validated")
+    EXTERNAL = "external", _("validated elsewhere")
+
+
+class Source(models.TextChoices):
+    ISSUED = "issued", _("issued here")
+    UPLOADED = "uploaded", _("uploaded")
+    COLLECTED = "collected", _("collected from signed mail")
+    IMPORTED = "imported", _("imported")
+
+
+class CertificateStatus(models.TextChoices):
+    PUBLISHED = "published", _("Published")
+    SUPERSEDED = "superseded", _("Superseded")
+    REVOKED = "revoked", _("Revoked")
+    ERASED = "erased", _("Erased")
+
+
+class Certificate(models.Model):
+    """A published certificate of one mailbox. The derived columns are facts of `der`, kept so that nothing is parsed on the hot path."""
+
+    id = models.BigAutoField(primary_key=True)
+    mailbox = models.ForeignKey(Mailbox, models.CASCADE, related_name="certificates")
+    organization = models.ForeignKey(Organization, models.PROTECT, null=True, blank=True, related_name="certificates")
+    fingerprint = models.CharField(_("SHA-256 fingerprint"), max_length=64, db_index=True)
+    der = models.BinaryField(_("DER"))
+    spki = models.BinaryField(_("SubjectPublicKeyInfo"))
+    issuer_and_serial = models.BinaryField(_("IssuerAndSerialNumber"))
+    issuer = models.CharField(_("issuer"), max_length=500)
+    serial = models.CharField(_("serial number, hex"), max_length=64)
+    level = models.CharField(_("level"), max_length=8, choices=Level.choices)
+    source = models.CharField(_("source"), max_length=10, choices=Source.choices)
+    name = models.CharField(_("name"), max_length=200, blank=True)
+    organization_name = models.CharField(_("organisation name"), max_length=200, blank=True)
+    organization_identifier = models.CharField(_("organisation identifier"), max_length=100, blank=True)
+    country = models.CharField(_("country"), max_length=2, blank=True)
+    can_sign = models.BooleanField(_("signs"))
+    can_encrypt = models.BooleanField(_("encrypts"))
+    key_type = models.CharField(_("key type"), max_length=3)
+    key_bits = models.PositiveIntegerField(_("key bits"))
+    key_curve = models.CharField(_("curve"), max_length=10, blank=True)
+    not_before = models.DateTimeField(_("valid from"))
+    not_after = models.DateTimeField(_("valid until"))
+    status = models.CharField(_("status"), max_length=10, choices=CertificateStatus.choices, default=CertificateStatus.PUBLISHED)
+    published_at = models.DateTimeField(_("published at"))
+    ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
+    revocation_reason = models.CharField(_("revocation reason"), max_length=30, blank=True)
+
+    class Meta:
+        verbose_name = _("certificate")
+        verbose_name_plural = _("certificates")
+        constraints = [models.UniqueConstraint(fields=["mailbox", "fingerprint"], name="certificate_once_a_mailbox")]
+        indexes = [models.Index(fields=["organization", "status"], name="certificate_of_organization")]
+
+    def __str__(self) -> str:
+        return f"{self.level} {self.fingerprint[:16]}"
+
+
+class Answer(models.Model):
+    """The look-up's answer to one address, ready to send. Past `changes_at` it is computed afresh."""
+
+    match = models.CharField(_("folded address"), max_length=320, primary_key=True)
+    body = models.BinaryField(_("JSON"))
+    etag = models.CharField(max_length=64)
+    changes_at = models.DateTimeField(_("changes at"))
+
+    class Meta:
+        verbose_name = _("prepared answer")
+        verbose_name_plural = _("prepared answers")
+
+    def __str__(self) -> str:
+        return self.match
+
+
+class ChangeKind(models.TextChoices):
+    PUBLISHED = "published", _("Published")
+    ENDED = "ended", _("Ended")
+    INVITE = "invite", _("Invitation asked for")
+
+
+class Change(models.Model):
+    """What happened in the directory and waits for the mailer, which claims rows with SKIP LOCKED."""
+
+    id = models.BigAutoField(primary_key=True)
+    kind = models.CharField(_("kind"), max_length=10, choices=ChangeKind.choices)
+    match = models.CharField(_("folded address"), max_length=320)
+    fingerprint = models.CharField(_("SHA-256 fingerprint"), max_length=64, blank=True)
+    organization = models.ForeignKey(Organization, models.CASCADE, null=True, blank=True)
+    actor = models.CharField(_("actor"), max_length=100)
+    at = models.DateTimeField(_("at"))
+    done_at = models.DateTimeField(_("done at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("change")
+        verbose_name_plural = _("changes")
+        indexes = [models.Index(fields=["id"], name="change_pending", condition=models.Q(done_at__isnull=True))]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.match}"
+
+
+class ApiToken(models.Model):
+    """Bearer token of one organisation: a public prefix and the SHA-256 of the whole; shown once."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="tokens")
+    name = models.CharField(_("name"), max_length=80)
+    prefix = models.CharField(_("prefix"), max_length=8, unique=True)
+    digest = models.CharField(_("SHA-256"), max_length=64)
+    scopes = ArrayField(models.CharField(max_length=10), verbose_name=_("scopes"))
+    created_by = models.CharField(_("created by"), max_length=100)
+    created_at = models.DateTimeField(_("created at"))
+    expires_at = models.DateTimeField(_("expires at"))
+    revoked_at = models.DateTimeField(_("revoked at"), null=True, blank=True)
+    last_used_at = models.DateTimeField(_("last used at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("API token")
+        verbose_name_plural = _("API tokens")
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix})"
+
+
+class DirectoryEvent(models.Model):
+    """Append-only: who changed what in the directory."""
+
+    id = models.BigAutoField(primary_key=True)
+    at = models.DateTimeField(_("at"))
+    actor = models.CharField(_("actor"), max_length=100)
+    verb = models.CharField(_("verb"), max_length=40)
+    subject = models.CharField(_("subject"), max_length=340)
+    organization = models.ForeignKey(Organization, models.PROTECT, null=True, blank=True)
+    detail = models.JSONField(_("detail"), default=dict, blank=True)
+
+    class Meta:
+        verbose_name = _("directory event")
+        verbose_name_plural = _("directory events")
+        indexes = [models.Index(fields=["organization", "-id"], name="event_of_organization")]
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.subject}"

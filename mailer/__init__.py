@@ -1,0 +1,1 @@
+"""Acts: prove, issue, seal, deliver."""

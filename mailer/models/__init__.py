@@ -1,0 +1,26 @@
+"""The mailer's tables."""
+
+from mailer.models.inviting import Invitation, Suppression
+from mailer.models.issuing import Authority, CertificateRevocationList, Issuance, IssuanceStatus, SigningIdentity, SigningIdentityStatus
+from mailer.models.keys import DataKey
+from mailer.models.outbox import Batch, Message, MessageStatus, OnMissing, SendEvent
+from mailer.models.proving import Publication, PublicationStatus
+
+__all__ = [
+    "Authority",
+    "Batch",
+    "CertificateRevocationList",
+    "DataKey",
+    "Invitation",
+    "Issuance",
+    "IssuanceStatus",
+    "Message",
+    "MessageStatus",
+    "OnMissing",
+    "Publication",
+    "PublicationStatus",
+    "SendEvent",
+    "SigningIdentity",
+    "SigningIdentityStatus",
+    "Suppression",
+]

@@ -1,0 +1,112 @@
+"""The outbox and the send log. PostgreSQL is the truth; Celery only wakes the workers."""
+
+import uuid
+
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from directory.models import Organization
+from mailer.models.issuing import SigningIdentity
+
+
+class OnMissing(models.TextChoices):
+    HOLD = "hold", _("Hold and invite")
+    FAIL = "fail", _("Fail")
+    NOTICE = "notice", _("Invite and store nothing")
+
+
+class Batch(models.Model):
+    """One accepted request. The same key and body give the same answer again for 30 days."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organization = models.ForeignKey(Organization, models.PROTECT, related_name="batches")
+    identity = models.ForeignKey(SigningIdentity, models.PROTECT, related_name="batches")
+    idempotency_key = models.CharField(_("idempotency key"), max_length=255)
+    body_digest = models.CharField(_("SHA-256 of the body"), max_length=64)
+    on_missing = models.CharField(_("without a certificate"), max_length=6, choices=OnMissing.choices, default=OnMissing.HOLD)
+    actor = models.CharField(_("actor"), max_length=100)
+    accepted_at = models.DateTimeField(_("accepted at"))
+
+    class Meta:
+        verbose_name = _("batch")
+        verbose_name_plural = _("batches")
+        constraints = [models.UniqueConstraint(fields=["organization", "idempotency_key"], name="idempotency_key_once")]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class MessageStatus(models.TextChoices):
+    QUEUED = "queued", _("Queued")
+    SEALING = "sealing", _("Sealing")
+    HELD = "held", _("Held")
+    SEALED = "sealed", _("Sealed")
+    HANDING = "handing", _("Handing over")
+    HANDED = "handed", _("Handed over")
+    DELIVERED = "delivered", _("Delivered")
+    BOUNCED = "bounced", _("Bounced")
+    FAILED = "failed", _("Failed")
+    EXPIRED = "expired", _("Expired")
+    CANCELLED = "cancelled", _("Cancelled")
+    UNKNOWN = "unknown", _("Unknown")
+
+
+class Message(models.Model):
+    """A message to one recipient. Its Message-ID is fixed at acceptance; its content is encrypted until sealed, then gone."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    batch = models.ForeignKey(Batch, models.PROTECT, related_name="messages")
+    position = models.PositiveIntegerField(_("position"))
+    organization = models.ForeignKey(Organization, models.PROTECT, related_name="messages")
+    recipient = models.CharField(_("recipient"), max_length=320)
+    match = models.CharField(_("folded address"), max_length=320)
+    message_id = models.CharField(_("Message-ID"), max_length=255, unique=True)
+    reference = models.CharField(_("reference"), max_length=255, blank=True)
+    subject_digest = models.CharField(_("SHA-256 of the subject"), max_length=64)
+    size = models.PositiveIntegerField(_("size in bytes"))
+    status = models.CharField(_("status"), max_length=10, choices=MessageStatus.choices, default=MessageStatus.QUEUED)
+    content = models.BinaryField(_("encrypted content"), null=True, blank=True)
+    sealed = models.BinaryField(_("sealed mail"), null=True, blank=True)
+    certificate = models.CharField(_("fingerprint of the certificate used"), max_length=64, blank=True)
+    relay_reply = models.TextField(_("the relay's words"), blank=True)
+    attempt = models.PositiveIntegerField(_("attempts"), default=0)
+    not_before = models.DateTimeField(_("not before"))
+    lease_token = models.BigIntegerField(_("lease token"), default=0)
+    lease_until = models.DateTimeField(_("leased until"), null=True, blank=True)
+    expires_at = models.DateTimeField(_("expires at"))
+    accepted_at = models.DateTimeField(_("accepted at"))
+    updated_at = models.DateTimeField(_("changed at"))
+
+    class Meta:
+        verbose_name = _("message")
+        verbose_name_plural = _("messages")
+        constraints = [models.UniqueConstraint(fields=["batch", "position"], name="position_once_a_batch")]
+        indexes = [
+            models.Index(fields=["not_before"], name="message_ready", condition=models.Q(status__in=["queued", "sealing", "sealed", "handing"])),
+            models.Index(fields=["match"], name="message_held", condition=models.Q(status="held")),
+            models.Index(fields=["organization", "-accepted_at", "-id"], name="message_of_organization"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class SendEvent(models.Model):
+    """A line of the send log: append-only, the database refuses changes."""
+
+    id = models.BigAutoField(primary_key=True)
+    message = models.ForeignKey(Message, models.PROTECT, related_name="events")
+    organization = models.ForeignKey(Organization, models.PROTECT, related_name="+")
+    at = models.DateTimeField(_("at"), db_default=Now())
+    attempt = models.PositiveIntegerField(_("attempt"), default=0)
+    event = models.CharField(_("event"), max_length=30)
+    detail = models.TextField(_("detail"), blank=True)
+    actor = models.CharField(_("actor"), max_length=100)
+
+    class Meta:
+        verbose_name = _("send log entry")
+        verbose_name_plural = _("send log")
+
+    def __str__(self) -> str:
+        return f"{self.event} {self.message_id}"

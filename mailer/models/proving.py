@@ -1,0 +1,42 @@
+"""Certificates on their way into the directory, waiting for a proof."""
+
+import uuid
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from directory.models import Organization
+
+
+class PublicationStatus(models.TextChoices):
+    AWAITING_MAILBOX_PROOF = "awaiting_mailbox_proof", _("Waiting for proof of the mailbox")
+    AWAITING_POSSESSION_PROOF = "awaiting_possession_proof", _("Waiting for proof of the key")
+    PUBLISHED = "published", _("Published")
+    REFUSED = "refused", _("Refused")
+    EXPIRED = "expired", _("Expired")
+
+
+class Publication(models.Model):
+    """An uploaded certificate. The mailed link works once, for 24 hours; its secret is stored as SHA-256 alone."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    organization = models.ForeignKey(Organization, models.CASCADE, null=True, blank=True, related_name="publications")
+    address = models.CharField(_("address"), max_length=320)
+    match = models.CharField(_("folded address"), max_length=320, db_index=True)
+    der = models.BinaryField(_("DER"))
+    fingerprint = models.CharField(_("SHA-256 fingerprint"), max_length=64)
+    status = models.CharField(_("status"), max_length=30, choices=PublicationStatus.choices, default=PublicationStatus.AWAITING_MAILBOX_PROOF)
+    secret_digest = models.CharField(_("SHA-256 of the mailed secret"), max_length=64, unique=True, null=True, blank=True)  # noqa: DJ001 - unique where present
+    reason = models.CharField(_("reason"), max_length=300, blank=True)
+    actor = models.CharField(_("actor"), max_length=100)
+    created_at = models.DateTimeField(_("created at"))
+    mailed_at = models.DateTimeField(_("mailed at"), null=True, blank=True)
+    expires_at = models.DateTimeField(_("expires at"))
+    proven_at = models.DateTimeField(_("proven at"), null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("publication")
+        verbose_name_plural = _("publications")
+
+    def __str__(self) -> str:
+        return f"{self.address} {self.status}"

@@ -1,0 +1,1 @@
+"""Claims: who says they are whom, and who decided."""

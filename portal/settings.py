@@ -1,0 +1,205 @@
+"""Settings, all out of the environment. See `.env.example` for every name."""
+
+import sys
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import django_stubs_ext
+from csp.constants import NONE, SELF
+from django.utils.translation import gettext_lazy as _
+
+from portal.env import Environment
+
+django_stubs_ext.monkeypatch()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+_env = Environment()
+
+DEBUG = _env.boolean("DEBUG", default=False)
+SECRET_KEY = _env.text("SECRET_KEY")
+DATABASES = {"default": {**_env.database("DATABASE_URL"), "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}}
+REDIS_URL = _env.text("REDIS_URL")
+
+LETTERLOCK_URL = _env.address("LETTERLOCK_URL", "http://127.0.0.1:8000", schemes=frozenset({"http", "https"}))
+LETTERLOCK_PKI_URL = _env.address("LETTERLOCK_PKI_URL", "http://pki.example.org", schemes=frozenset({"http"}))
+LETTERLOCK_POLICY_ARC = _env.text("LETTERLOCK_POLICY_ARC")
+LETTERLOCK_ASSERT_BR = _env.boolean("LETTERLOCK_ASSERT_BR", default=False)
+LETTERLOCK_DEMO = _env.boolean("LETTERLOCK_DEMO", default=False)
+LETTERLOCK_STATE = Path(_env.text("LETTERLOCK_STATE", str(BASE_DIR / "var")))
+LETTERLOCK_SIGNER_SOCKET = Path(_env.text("LETTERLOCK_SIGNER_SOCKET", str(LETTERLOCK_STATE / "signer.sock")))
+LETTERLOCK_SMTP_URL = _env.address("LETTERLOCK_SMTP_URL", "smtp://127.0.0.1:25", schemes=frozenset({"smtp", "smtps"}))
+LETTERLOCK_DNS = _env.text("LETTERLOCK_DNS", "")
+LETTERLOCK_MAIL_FROM = _env.text("LETTERLOCK_MAIL_FROM", "letterlock@portal.example.org")
+
+# Each key-encryption key is known only to the processes that use it: the signer, the workers, web and workers.
+LETTERLOCK_CA_KEK = _env.key("LETTERLOCK_CA_KEK")
+LETTERLOCK_SIGNING_KEK = _env.key("LETTERLOCK_SIGNING_KEK")
+LETTERLOCK_DATA_KEK = _env.key("LETTERLOCK_DATA_KEK")
+
+_host = urlsplit(LETTERLOCK_URL).hostname or ""
+_secure = LETTERLOCK_URL.startswith("https:")
+_smtp = urlsplit(LETTERLOCK_SMTP_URL)
+ALLOWED_HOSTS = _env.names("ALLOWED_HOSTS", _host)
+CSRF_TRUSTED_ORIGINS = [LETTERLOCK_URL]
+_env.check()
+
+INSTALLED_APPS = [
+    "portal",
+    "onboarding",
+    "mailer",
+    "directory",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
+    "axes",
+    "csp",
+    "rest_framework",
+    "drf_spectacular",
+    "django_filters",
+    "django.contrib.admin.apps.SimpleAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+ROOT_URLCONF = "portal.urls"
+WSGI_APPLICATION = "portal.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.template.context_processors.i18n",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+AUTH_USER_MODEL = "onboarding.User"
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = "/accounts/login/"
+LOGIN_REDIRECT_URL = "/"
+OTP_TOTP_ISSUER = "Letterlock"
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_VERBOSE = False
+
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("zh-hans", _("Simplified Chinese"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = LETTERLOCK_STATE / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = True
+
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _secure
+CSRF_COOKIE_HTTPONLY = True
+SECURE_SSL_REDIRECT = _secure
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _secure else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _secure
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _env.boolean("BEHIND_PROXY", default=False) else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    },
+}
+# One evidence file and its form; the API's own limit (32 MB) is checked by its views before the body is read.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024
+FILE_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
+DATA_UPLOAD_MAX_NUMBER_FILES = 5
+
+EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+EMAIL_HOST = _smtp.hostname or "127.0.0.1"
+EMAIL_PORT = _smtp.port or 25
+EMAIL_HOST_USER = _smtp.username or ""
+EMAIL_HOST_PASSWORD = _smtp.password or ""
+EMAIL_USE_SSL = _smtp.scheme == "smtps"
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = LETTERLOCK_MAIL_FROM
+
+CELERY_BROKER_URL = REDIS_URL
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
+    "drain": {"task": "mailer.tasks.drain", "schedule": 0.5, "options": {"expires": 60}},
+    "reconcile": {"task": "mailer.tasks.reconcile", "schedule": 2.0, "options": {"expires": 60}},
+    "issue": {"task": "mailer.tasks.issue_pending", "schedule": 1.0, "options": {"expires": 60}},
+    "changes": {"task": "mailer.tasks.apply_changes", "schedule": 1.0, "options": {"expires": 60}},
+    "expire": {"task": "mailer.tasks.expire", "schedule": 60.0, "options": {"expires": 60}},
+    "crl": {"task": "mailer.tasks.renew_crls", "schedule": 3600.0, "options": {"expires": 600}},
+}
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["directory.api.authentication.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": [],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "directory.api.problems.handle_exception",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {"TITLE": "Letterlock", "VERSION": "1.0.0", "SERVE_INCLUDE_SCHEMA": False, "OAS_VERSION": "3.1.0"}
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stderr}},
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+}

@@ -1,0 +1,57 @@
+"""Transfer encodings of bodies (RFC 2045 section 6), all with CRLF and lines of at most 76 characters unless the text is 7bit as it is."""
+
+import binascii
+from typing import NamedTuple
+
+import pybase64
+
+_MAX_LINE = 998  # RFC 5322 section 2.1.1
+_MAX_ENCODED_LINE = 76
+# Controls that only quoted-printable carries safely.
+_CONTROLS = bytes([*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), 0x7F])
+
+
+class Encoded(NamedTuple):
+    """`name` is the Content-Transfer-Encoding."""
+
+    name: bytes
+    body: bytes
+
+
+def base64_lines(data: bytes) -> bytes:
+    """Base64 in lines of 76 characters, each ended by CRLF."""
+    return pybase64.encodebytes(data).replace(b"\n", b"\r\n")
+
+
+def canonical(text: bytes) -> bytes:
+    """Text with every line break as CRLF, and one at its end (RFC 8551 section 3.1.1)."""
+    breaks = text.count(b"\r\n")
+    if not text.count(b"\n") == text.count(b"\r") == breaks:
+        text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\n", b"\r\n")
+    return text if text.endswith(b"\r\n") else text + b"\r\n"
+
+
+def encode_text(text: bytes) -> Encoded:
+    """The shortest safe encoding of canonical text in UTF-8.
+
+    Plain ASCII stays as it is unless a relay could touch it: long lines, blanks at a line's end, `From ` at its start.
+    """
+    if text.isascii() and not _is_fragile(text):
+        return Encoded(b"7bit", text)
+    quoted = binascii.b2a_qp(text, istext=True).replace(b"\nFrom ", b"\n=46rom ")
+    if quoted.startswith(b"From "):
+        quoted = b"=46" + quoted[1:]
+    # A script other than Latin grows threefold in quoted-printable, by a third in base64; and what was just quoted may stand over the edge.
+    if len(quoted) * 2 > len(text) * 3 or _longest_line(quoted) > _MAX_ENCODED_LINE:
+        return Encoded(b"base64", base64_lines(text))
+    return Encoded(b"quoted-printable", quoted)
+
+
+def _longest_line(text: bytes) -> int:
+    return max(map(len, text.split(b"\r\n")))
+
+
+def _is_fragile(text: bytes) -> bool:
+    if b" \r\n" in text or b"\t\r\n" in text or text.startswith(b"From ") or b"\nFrom " in text:
+        return True
+    return len(text.translate(None, _CONTROLS)) != len(text) or (len(text) > _MAX_LINE and _longest_line(text) > _MAX_LINE)

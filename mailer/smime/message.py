@@ -1,0 +1,73 @@
+"""The whole message on the wire: content to entity, signed, encrypted, under outer header fields from a template."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from . import headers
+from .encoding import base64_lines
+from .encrypt import encrypt
+from .entity import Content, Protection, build_entity
+from .headers import Header, field, mailbox, unstructured
+from .recipients import Recipient
+from .sign import Signer
+
+_DAYS = (b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun")
+_MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
+_ENVELOPED_HEAD = (
+    b"Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
+    b'Content-Type: application/pkcs7-mime; smime-type=enveloped-data;\r\n name="smime.p7m"\r\n'
+    b'Content-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename="smime.p7m"\r\n\r\n'
+)
+
+
+def seal(
+    content: Content,
+    *,
+    sender: str,
+    recipient: str,
+    signer: Signer,
+    recipients: Sequence[Recipient],
+    message_id: str,
+    at: datetime,
+    sender_name: str = "",
+    neutral_subject: str | None = None,
+) -> bytes:
+    """Sign, then encrypt, and give the message as it goes to SMTP (CRLF, not dot-stuffed).
+
+    `sender` and `recipient` are addresses, `message_id` has its angle brackets, `recipients` are certificates of one kind of key
+    (`recipients.apart`), `at` is aware. `neutral_subject` stands outside in place of the content's subject, which then shows in the text.
+    Raises the errors of `entity.check`, AddressRefused, EntityError, MixedRecipients.
+    """
+    subject = unstructured(content.subject)
+    common = b"".join((
+        field(Header.FROM, mailbox(sender, sender_name, field="from")),
+        field(Header.TO, mailbox(recipient, field="to")),
+        field(Header.DATE, _date(at)),
+        field(Header.MESSAGE_ID, headers.message_id(message_id)),
+    ))  # fmt: skip
+    inner = common + field(Header.SUBJECT, subject)
+    outer = inner if neutral_subject is None else common + field(Header.SUBJECT, unstructured(neutral_subject, field="neutral_subject"))
+    # What stands outside is told inside, so that a reader sees what was protected and what was changed on the way (RFC 9788 section 2.2).
+    told = b"".join(b"HP-Outer: " + line for line in _fields(outer))
+    entity = build_entity(content, Protection(inner + told, legacy_display=neutral_subject is not None))
+    envelope = encrypt(signer.sign(entity, at=at), recipients)
+    return b"".join((outer, _ENVELOPED_HEAD, base64_lines(envelope)))
+
+
+def _fields(head: bytes) -> list[bytes]:
+    """The fields of a head that this module wrote, continuation lines with their first."""
+    fields: list[bytes] = []
+    for line in head.splitlines(keepends=True):
+        if line.startswith(b" "):
+            fields[-1] += line
+        else:
+            fields.append(line)
+    return fields
+
+
+def _date(at: datetime) -> bytes:
+    """RFC 5322 section 3.3, in English whatever the locale."""
+    utc = at.astimezone(UTC)
+    return b"%s, %02d %s %04d %02d:%02d:%02d +0000" % (
+        _DAYS[utc.weekday()], utc.day, _MONTHS[utc.month - 1], utc.year, utc.hour, utc.minute, utc.second,
+    )  # fmt: skip

@@ -1,7 +1,15 @@
 """The mailer's tables."""
 
 from mailer.models.inviting import Invitation, Suppression
-from mailer.models.issuing import Authority, CertificateRevocationList, Issuance, IssuanceStatus, SigningIdentity, SigningIdentityStatus
+from mailer.models.issuing import (
+    Authority,
+    CertificateRevocationList,
+    Issuance,
+    IssuanceStatus,
+    LedgerEvent,
+    SigningIdentity,
+    SigningIdentityStatus,
+)
 from mailer.models.keys import DataKey
 from mailer.models.outbox import Batch, Message, MessageStatus, OnMissing, SendEvent
 from mailer.models.proving import Publication, PublicationStatus
@@ -14,6 +22,7 @@ __all__ = [
     "Invitation",
     "Issuance",
     "IssuanceStatus",
+    "LedgerEvent",
     "Message",
     "MessageStatus",
     "OnMissing",

@@ -11,6 +11,7 @@ from .errors import MalformedCms, TooLarge
 INTEGER, BIT_STRING, OCTET_STRING, NULL_TAG, OID = 0x02, 0x03, 0x04, 0x05, 0x06
 UTC_TIME, GENERALIZED_TIME = 0x17, 0x18
 SEQUENCE, SET = 0x30, 0x31
+CONTEXT_0, CONTEXT_1 = 0xA0, 0xA1  # constructed
 NULL = b"\x05\x00"
 
 _LONG_FORM = 0x80

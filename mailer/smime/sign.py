@@ -88,8 +88,9 @@ class Signer:
 
     def signature(self, entity: bytes, *, at: datetime) -> bytes:
         """ContentInfo in DER with the detached signature of a canonical (CRLF) MIME entity."""
-        time = at.astimezone(UTC).strftime("%Y%m%d%H%M%SZ").encode()
-        generalized = at.year >= _FIRST_GENERALIZED_YEAR
+        utc = at.astimezone(UTC)
+        time = utc.strftime("%Y%m%d%H%M%SZ").encode()
+        generalized = utc.year >= _FIRST_GENERALIZED_YEAR
         digest = sha256(entity).digest()
         attributes = self._generalized if generalized else self._utc
         signed = attributes.fill(time if generalized else time[2:], digest)

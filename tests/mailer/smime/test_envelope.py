@@ -1,0 +1,85 @@
+"""The bytes of an envelope, read by an independent parser, and who may stand in one."""
+
+import pytest
+from asn1crypto import cms
+
+from mailer.smime.choice import DEFAULTS, ContentCipher, KeyManagement
+from mailer.smime.encrypt import MAX_RECIPIENTS, encrypt
+from mailer.smime.errors import KeyRefused, MixedRecipients
+from mailer.smime.recipients import Recipient, apart
+from tests.mailer.smime.conftest import ALICE, BOB, RECIPIENT_KINDS
+from tests.pki import Authority, Usage, make_key
+
+
+def recipient(authority: Authority, kind: str, email: str = ALICE) -> Recipient:
+    return Recipient.from_certificate(authority.leaf(email, kind, Usage.ENCRYPT).der)
+
+
+@pytest.mark.parametrize("kind", RECIPIENT_KINDS)
+@pytest.mark.parametrize("size", [0, 1, 15, 16, 17, 100, 127, 128, 255, 256, 65_535, 65_536, 300_000])
+def test_it_is_der_at_every_length(authority: Authority, kind: str, size: int) -> None:
+    envelope = encrypt(bytes(size), [recipient(authority, kind)])
+    info = cms.ContentInfo.load(envelope, strict=True)
+    content = info["content"]["encrypted_content_info"]
+    assert info.native["content_type"] == "enveloped_data"
+    assert content["content_encryption_algorithm"]["algorithm"].native == "aes256_cbc"
+    assert len(content["encrypted_content"].native) == size - size % 16 + 16
+    assert info.dump(force=True) == envelope
+
+
+@pytest.mark.parametrize(("kind", "version", "infos"), [("rsa2048", "v0", "ktri"), ("p256", "v2", "kari"), ("p384", "v2", "kari")])
+def test_it_names_recipients_by_issuer_and_serial_in_der_order(authority: Authority, kind: str, version: str, infos: str) -> None:
+    holders = [authority.leaf(email, kind, Usage.ENCRYPT) for email in (ALICE, BOB)]
+    content = cms.ContentInfo.load(encrypt(b"x", [Recipient.from_certificate(holder.der) for holder in holders]))["content"]
+    assert content["version"].native == version
+    found = list(content["recipient_infos"])
+    assert [info.name for info in found] == [infos, infos]
+    assert [info.dump() for info in found] == sorted(info.dump() for info in found)
+    names = [info.chosen["rid"] if infos == "ktri" else info.chosen["recipient_encrypted_keys"][0]["rid"] for info in found]
+    assert {name.chosen["serial_number"].native for name in names} == {holder.certificate.serial_number for holder in holders}
+    assert {name.chosen["issuer"].dump() for name in names} == {authority.issuer.certificate.subject.public_bytes()}
+
+
+def test_it_never_encrypts_alike_twice(authority: Authority) -> None:
+    alice = recipient(authority, "p256")
+    first, second = (cms.ContentInfo.load(encrypt(b"x", [alice]))["content"] for _ in range(2))
+    for path in (("encrypted_content_info", "encrypted_content"), ("encrypted_content_info", "content_encryption_algorithm")):
+        assert first[path[0]][path[1]].dump() != second[path[0]][path[1]].dump()
+    assert first["recipient_infos"][0].chosen["originator"].dump() != second["recipient_infos"][0].chosen["originator"].dump()
+
+
+def test_it_keeps_rsa_and_ec_apart(authority: Authority) -> None:
+    mixed = [recipient(authority, kind) for kind in ("rsa2048", "p256", "rsa3072", "p384")]
+    with pytest.raises(MixedRecipients):
+        encrypt(b"x", mixed)
+    groups = apart(mixed)
+    assert groups == [[mixed[0], mixed[2]], [mixed[1], mixed[3]]]
+    assert all(encrypt(b"x", group) for group in groups)
+
+
+@pytest.mark.parametrize("count", [0, MAX_RECIPIENTS + 1])
+def test_it_bounds_the_number_of_recipients(authority: Authority, count: int) -> None:
+    with pytest.raises(ValueError, match="recipients"):
+        encrypt(b"x", [recipient(authority, "p256")] * count)
+
+
+@pytest.mark.parametrize("kind", ["rsa1024", "p521"])
+def test_it_refuses_weak_and_unknown_keys(authority: Authority, kind: str) -> None:
+    with pytest.raises(KeyRefused):
+        Recipient.from_certificate(authority.leaf(ALICE, key=make_key(kind)).der)
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda der: der[:-1], lambda der: der + b"\x00", lambda _: b"", lambda _: b"\x30\x80\x00\x00", lambda _: b"\x30" * 100, lambda der: der * 100]
+)
+def test_it_refuses_what_is_not_a_certificate(authority: Authority, damage: "object") -> None:
+    assert callable(damage)
+    with pytest.raises(KeyRefused):
+        Recipient.from_certificate(damage(authority.leaf(ALICE, "p256").der))
+
+
+def test_it_chooses_what_unknown_programs_open(authority: Authority) -> None:
+    assert set(DEFAULTS) == {"RSA", "P-256", "P-384"}
+    assert recipient(authority, "rsa2048").choice == (KeyManagement.RSA_PKCS1, ContentCipher.AES_256_CBC)
+    for kind in ("p256", "p384"):
+        assert recipient(authority, kind).choice == (KeyManagement.ECDH, ContentCipher.AES_256_CBC)

@@ -1,0 +1,1 @@
+"""Addresses and certificates, parsed and judged. Free of Django."""

@@ -1,0 +1,296 @@
+"""Certificates of unknown origin, parsed into plain facts or refused with a named error."""
+
+import hashlib
+import unicodedata
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.utils import CryptographyDeprecationWarning
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, PublicKeyAlgorithmOID
+
+from directory.x509 import der
+from directory.x509.errors import (
+    AddressError,
+    CertificateTooLargeError,
+    MalformedCertificateError,
+    MalformedExtensionError,
+    MalformedKeyError,
+    MalformedSerialError,
+)
+from directory.x509.names import EmailAddress
+
+MOST_OCTETS = 16 * 1024
+MOST_SERIAL_OCTETS = 20
+MOST_NAME_LENGTH = 200
+MOST_ISSUER_LENGTH = 500
+MOST_ADDRESSES = 20
+
+_T = TypeVar("_T", bound=x509.ExtensionType)
+_SMTP_UTF8_MAILBOX = x509.ObjectIdentifier("1.3.6.1.5.5.7.8.9")  # RFC 9598
+_UTF8_STRING = 0x0C
+_CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
+_NAMED_KEYS = {
+    PublicKeyAlgorithmOID.RSASSA_PSS: "RSA-PSS",
+    PublicKeyAlgorithmOID.ED25519: "Ed25519",
+    PublicKeyAlgorithmOID.ED448: "Ed448",
+    PublicKeyAlgorithmOID.X25519: "X25519",
+    PublicKeyAlgorithmOID.X448: "X448",
+    PublicKeyAlgorithmOID.DSA: "DSA",
+}
+_SIGNING_KEYS = frozenset({"RSA", "RSA-PSS", "EC", "Ed25519", "Ed448", "DSA"})
+# What cryptography raises on hostile input besides its own classes.
+_PARSE_ERRORS = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    UnsupportedAlgorithm,
+    x509.InvalidVersion,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A public key: `type` is RSA, EC, or the name of one that mail programs cannot use; `exponent` only for RSA, `curve` only for EC."""
+
+    type: str
+    bits: int = 0
+    curve: str = ""
+    exponent: int = 0
+    modulus: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whom the subject names; None where it does not say."""
+
+    name: str | None
+    organization: str | None
+    organization_identifier: str | None
+    country: str | None
+
+
+@dataclass(frozen=True)
+class ParsedCertificate:
+    """The facts of one certificate. `addresses` are those that fit this directory's rule, best source first, each once."""
+
+    der: bytes
+    issuer_and_serial: bytes
+    spki: bytes
+    serial: str
+    issuer: str
+    identity: Identity
+    addresses: tuple[EmailAddress, ...]
+    key: Key
+    can_sign: bool
+    can_encrypt: bool
+    is_authority: bool
+    for_mail: bool
+    policies: tuple[str, ...]
+    not_before: datetime
+    not_after: datetime
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of the DER in lower-case hex."""
+        return hashlib.sha256(self.der).hexdigest()
+
+
+def parse_certificate(data: bytes) -> ParsedCertificate:
+    """Parse one DER certificate (RFC 5280) of at most 16 KB; raises a CertificateError.
+
+    (1) cut the exact issuer, serial and key out of the DER, (2) let cryptography check the whole, (3) read extensions, names and key.
+    """
+    # (1) the exact bytes
+    if len(data) > MOST_OCTETS:
+        raise CertificateTooLargeError(f"A certificate has at most {MOST_OCTETS} octets.")
+    parts = _cut(data)
+    # (2) the whole
+    try:
+        certificate = x509.load_der_x509_certificate(data)
+        not_before, not_after = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+        subject, issuer = certificate.subject, certificate.issuer.rfc4514_string()
+    except _PARSE_ERRORS as error:
+        raise MalformedCertificateError("This is not a certificate that follows RFC 5280.") from error
+    # (3) what it says
+    usages = _Usages.read(certificate)
+    key = _read_key(certificate)
+    return ParsedCertificate(
+        der=data,
+        issuer_and_serial=der.sequence(data[parts.issuer.start : parts.issuer.end] + data[parts.serial.start : parts.serial.end]),
+        spki=data[parts.spki.start : parts.spki.end],
+        serial=data[parts.serial.content : parts.serial.end].hex(),
+        issuer=clean(issuer, MOST_ISSUER_LENGTH),
+        identity=_read_identity(subject),
+        addresses=_read_addresses(certificate, subject),
+        key=key,
+        can_sign=usages.for_mail and usages.signs and key.type in _SIGNING_KEYS,
+        can_encrypt=usages.for_mail and usages.encrypts(key),
+        is_authority=usages.is_authority,
+        for_mail=usages.for_mail,
+        policies=usages.policies,
+        not_before=not_before,
+        not_after=not_after,
+    )
+
+
+def clean(text: str, most: int) -> str:
+    """Text out of a certificate, safe to store and show: no control, format or surrogate characters, at most `most` long."""
+    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c)[0] == "C" else c for c in text[:most])
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    serial: der.Element
+    issuer: der.Element
+    spki: der.Element
+
+
+def _cut(data: bytes) -> _Parts:
+    whole = der.element(data, 0, len(data))
+    if whole.tag != der.SEQUENCE or whole.end != len(data):
+        raise MalformedCertificateError("This is not one DER certificate.")
+    fields = der.children(data, der.element(data, whole.content, whole.end))
+    if fields and fields[0].tag == der.EXPLICIT_0:  # the version
+        fields = fields[1:]
+    try:
+        serial, _signature, issuer, _validity, _subject, spki = fields[:6]
+    except ValueError as error:
+        raise MalformedCertificateError("The certificate lacks a part that RFC 5280 wants.") from error
+    octets = data[serial.content : serial.end]
+    if serial.tag != der.INTEGER or not octets or len(octets) > MOST_SERIAL_OCTETS or int.from_bytes(octets, "big", signed=True) <= 0:
+        raise MalformedSerialError(f"The serial number is not a positive integer of at most {MOST_SERIAL_OCTETS} octets.")
+    return _Parts(serial, issuer, spki)
+
+
+@dataclass(frozen=True, slots=True)
+class _Usages:
+    """Key usage, extended key usage and basic constraints (RFC 5280 section 4.2.1). Absent means every use."""
+
+    signs: bool
+    enciphers: bool
+    agrees: bool
+    for_mail: bool
+    is_authority: bool
+    policies: tuple[str, ...]
+
+    @classmethod
+    def read(cls, certificate: x509.Certificate) -> "_Usages":
+        try:
+            with warnings.catch_warnings():
+                # A negative serial number inside an AuthorityKeyIdentifier: of no use to us, so it need not spoil the rest.
+                warnings.simplefilter("ignore", CryptographyDeprecationWarning)
+                extensions = certificate.extensions
+            usage = _value(extensions, x509.KeyUsage)
+            extended = _value(extensions, x509.ExtendedKeyUsage)
+            constraints = _value(extensions, x509.BasicConstraints)
+            policies = _value(extensions, x509.CertificatePolicies)
+        except _PARSE_ERRORS as error:
+            raise MalformedExtensionError("The certificate has an extension that cannot be read, or has one twice.") from error
+        return cls(
+            signs=usage is None or usage.digital_signature or usage.content_commitment,
+            enciphers=usage is None or usage.key_encipherment,
+            # A decipherOnly key may not take part in encrypting (RFC 5280 section 4.2.1.3).
+            agrees=usage is None or (usage.key_agreement and not usage.decipher_only),
+            for_mail=extended is None or ExtendedKeyUsageOID.EMAIL_PROTECTION in extended or ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in extended,
+            is_authority=constraints is not None and constraints.ca,
+            policies=() if policies is None else tuple(policy.policy_identifier.dotted_string for policy in policies),
+        )
+
+    def encrypts(self, key: Key) -> bool:
+        if key.type == "RSA":
+            return self.enciphers
+        return key.type in {"EC", "X25519", "X448"} and self.agrees
+
+
+def _value(extensions: x509.Extensions, kind: type[_T]) -> _T | None:
+    try:
+        return extensions.get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def _read_key(certificate: x509.Certificate) -> Key:
+    try:
+        algorithm = certificate.public_key_algorithm_oid
+        if algorithm in _NAMED_KEYS:
+            return Key(_NAMED_KEYS[algorithm])
+        if algorithm not in {PublicKeyAlgorithmOID.RSAES_PKCS1_v1_5, PublicKeyAlgorithmOID.EC_PUBLIC_KEY}:
+            return Key(algorithm.dotted_string)
+        key = certificate.public_key()
+    except UnsupportedAlgorithm:
+        return Key("EC", curve="unknown")
+    except _PARSE_ERRORS as error:
+        raise MalformedKeyError("The public key cannot be read.") from error
+    if isinstance(key, rsa.RSAPublicKey):
+        numbers = key.public_numbers()
+        return Key("RSA", bits=key.key_size, exponent=numbers.e, modulus=numbers.n)
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return Key("EC", bits=key.key_size, curve=_CURVES.get(key.curve.name, key.curve.name))
+    return Key(algorithm.dotted_string)
+
+
+def _read_identity(subject: x509.Name) -> Identity:
+    organization = _first(subject, NameOID.ORGANIZATION_NAME)
+    names = [text for oid in (NameOID.GIVEN_NAME, NameOID.SURNAME) if (text := _first(subject, oid))]
+    name = " ".join(names) or _first(subject, NameOID.PSEUDONYM) or _first(subject, NameOID.COMMON_NAME)
+    # S/MIME BR 7.1.4.2.2: a common name may repeat the address or the organisation, and then names nobody.
+    if name is not None and ("@" in name or name == organization):
+        name = None
+    return Identity(
+        name=clean(name, MOST_NAME_LENGTH) if name else None,
+        organization=organization,
+        organization_identifier=_first(subject, NameOID.ORGANIZATION_IDENTIFIER),
+        country=_first(subject, NameOID.COUNTRY_NAME),
+    )
+
+
+def _first(subject: x509.Name, oid: x509.ObjectIdentifier) -> str | None:
+    for attribute in subject.get_attributes_for_oid(oid):
+        if isinstance(attribute.value, str) and attribute.value.strip():
+            return clean(attribute.value.strip(), MOST_NAME_LENGTH)
+    return None
+
+
+def _read_addresses(certificate: x509.Certificate, subject: x509.Name) -> tuple[EmailAddress, ...]:
+    """From rfc822Name, then SmtpUTF8Mailbox, then the subject's emailAddress; never from the common name."""
+    found: dict[str, EmailAddress] = {}
+    for text in _address_texts(certificate, subject):
+        try:
+            address = EmailAddress.parse(text, a_labels_only=True)
+        except AddressError:
+            continue  # one odd name does not spoil the others
+        if len(found) < MOST_ADDRESSES:
+            found.setdefault(address.match, address)
+    return tuple(found.values())
+
+
+def _address_texts(certificate: x509.Certificate, subject: x509.Name) -> Iterator[str]:
+    try:
+        names = _value(certificate.extensions, x509.SubjectAlternativeName)
+        if names is not None:
+            yield from names.get_values_for_type(x509.RFC822Name)
+            for other in names.get_values_for_type(x509.OtherName):
+                if other.type_id == _SMTP_UTF8_MAILBOX:
+                    yield _utf8_string(other.value)
+        for attribute in subject.get_attributes_for_oid(NameOID.EMAIL_ADDRESS):
+            if isinstance(attribute.value, str):
+                yield attribute.value
+    except _PARSE_ERRORS as error:
+        raise MalformedExtensionError("The certificate's names cannot be read.") from error
+
+
+def _utf8_string(value: bytes) -> str:
+    """The text of a DER UTF8String; a UnicodeDecodeError is a ValueError."""
+    whole = der.element(value, 0, len(value))
+    if whole.tag != _UTF8_STRING or whole.end != len(value):
+        raise MalformedExtensionError("An SmtpUTF8Mailbox is not one UTF8String.")
+    return value[whole.content : whole.end].decode("utf-8")

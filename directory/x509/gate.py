@@ -1,0 +1,61 @@
+"""What may be published at all. Parsing says what a certificate is; the gate says whether mail programs can rely on it."""
+
+from datetime import datetime
+
+from badkeys import checkrsa
+
+from directory.x509.certificate import Key, ParsedCertificate
+from directory.x509.errors import (
+    AuthorityCertificateError,
+    KeyUsageError,
+    NoAddressError,
+    OutOfTimeError,
+    UnsupportedKeyError,
+    WeakKeyError,
+    WrongAddressError,
+)
+from directory.x509.names import EmailAddress
+
+LEAST_RSA_BITS, MOST_RSA_BITS = 2048, 4096
+RSA_EXPONENT = 65537
+CURVES = frozenset({"P-256", "P-384"})
+# Not the block list: it is no part of the package, and without it the default call ends the process.
+_RSA_CHECKS = ("fermat", "roca", "rsainvalid", "rsapoly", "sharedprimes", "smalld", "smallfactors")
+
+
+def check_publishable(parsed: ParsedCertificate, *, address: EmailAddress, at: datetime) -> None:
+    """Raise an UnpublishableError unless `parsed` may be published for `address` at the moment `at`."""
+    if parsed.is_authority:
+        raise AuthorityCertificateError("This is the certificate of an authority, not of a mailbox.")
+    check_key(parsed)
+    if not parsed.can_sign and not parsed.can_encrypt:
+        raise KeyUsageError("The certificate's key usage allows neither signing nor encrypting mail.")
+    if not parsed.addresses:
+        raise NoAddressError("The certificate names no e-mail address.")
+    if address.match not in {named.match for named in parsed.addresses}:
+        raise WrongAddressError("The certificate names other addresses, not this one.")
+    if not parsed.not_before <= at < parsed.not_after:
+        raise OutOfTimeError("The certificate is not valid at this time.")
+
+
+def check_key(parsed: ParsedCertificate) -> None:
+    """RSA of 2048 to 4096 bits with e = 65537, P-256 or P-384, and not known to be weak; raises an UnpublishableError."""
+    key = parsed.key
+    if key.type == "EC":
+        if key.curve not in CURVES:
+            raise UnsupportedKeyError(f"The key is on the curve {key.curve}; mail programs can rely on P-256 and P-384.")
+    elif key.type == "RSA":
+        _check_rsa(key)
+    else:
+        raise UnsupportedKeyError(f"No mail program in wide use can work with {key.type} keys: use RSA of 2048 bits or more, P-256 or P-384.")
+
+
+def _check_rsa(key: Key) -> None:
+    if key.bits > MOST_RSA_BITS:
+        raise UnsupportedKeyError(f"The RSA key has {key.bits} bits; at most {MOST_RSA_BITS} are taken.")
+    if key.bits < LEAST_RSA_BITS:
+        raise WeakKeyError(f"The RSA key has {key.bits} bits; at least {LEAST_RSA_BITS} are needed.")
+    if key.exponent != RSA_EXPONENT:
+        raise UnsupportedKeyError(f"The RSA key has the exponent {key.exponent if key.exponent < 2**32 else 'over 2^32'}; {RSA_EXPONENT} is needed.")
+    if checkrsa(key.modulus, e=key.exponent, checks=_RSA_CHECKS):
+        raise WeakKeyError("The RSA key is known to be weak. Please make a new one.")

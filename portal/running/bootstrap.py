@@ -78,14 +78,14 @@ def make_environment() -> None:
 
 def install(wanted: str) -> None:
     """Install the locked set: with uv, itself installed by hash, and with pip where uv cannot reach the package index."""
-    python = VENV / "bin" / "python"
+    python = str(VENV / "bin" / "python")
     pip = [python, "-I", "-m", "pip", "install", "-q", "--disable-pip-version-check", "--only-binary", ":all:", "--require-hashes"]
-    locked = REQUIREMENTS / f"{wanted}.txt"
+    first, locked = (str(REQUIREMENTS / f"{name}.txt") for name in ("bootstrap", wanted))
     quiet = {**os.environ, "PIP_ROOT_USER_ACTION": "ignore"}
     say(f"installing requirements/{wanted}.txt by hash")
-    fast = subprocess.run([*pip, "-r", REQUIREMENTS / "bootstrap.txt"], env=quiet, stderr=subprocess.DEVNULL, check=False).returncode == 0
+    fast = subprocess.run([*pip, "-r", first], env=quiet, stderr=subprocess.DEVNULL, check=False).returncode == 0
     if fast:
-        uv = [VENV / "bin" / "uv", "pip", "install", "-q", "--no-build", "--require-hashes", "--compile-bytecode", "--python", python]
+        uv = [str(VENV / "bin" / "uv"), "pip", "install", "-q", "--no-build", "--require-hashes", "--compile-bytecode", "--python", python]
         fast = subprocess.run([*uv, "-r", locked], env=quiet, check=False).returncode == 0
     if not fast:
         say("uv could not install them; trying pip, which takes longer")

@@ -10,7 +10,8 @@ import secrets
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
-from portal.running.folders import short_folder, state_folder
+from portal.running.folders import open_state, short_folder, state_folder
+from portal.running.servers import embedded_database_url
 
 # Example arc of RFC 5612: policy identifiers made under it mean nothing outside the demo.
 POLICY_ARC = "1.3.6.1.4.1.32473.1"
@@ -86,9 +87,10 @@ def adopt(command: str, environment: MutableMapping[str, str]) -> None:
     if environment.get("DATABASE_URL"):
         return
     state = state_folder(environment)
-    state.mkdir(parents=True, exist_ok=True)
+    open_state(state)
     found = state / "running.json"
-    running: dict[str, str] = json.loads(found.read_bytes()) if found.exists() else {}
+    # Before the first start there are no addresses; commands that need no server work all the same.
+    running = json.loads(found.read_bytes()) if found.exists() else {"DATABASE_URL": embedded_database_url(state), "REDIS_URL": "redis://127.0.0.1"}
     for name, value in {**settings(state), **running, **keys_for(command, state, environment)}.items():
         if not environment.get(name.removesuffix("_FILE")):
             environment.setdefault(name, value)

@@ -29,6 +29,13 @@ def state_folder(environment: Mapping[str, str] = os.environ) -> Path:
     return Path("/var/lib") / f"letterlock-{_mark(CHECKOUT)}"
 
 
+def open_state(state: Path) -> None:
+    """Make the folder; as root every user may enter it, but not list it, whatever the umask: PostgreSQL runs as another one."""
+    if not state.exists():
+        state.mkdir(parents=True)
+        state.chmod(0o711 if os.geteuid() == 0 else 0o700)
+
+
 def short_folder(state: Path, name: str) -> Path:
     """A private folder for Unix sockets: under `state` if its path is short enough, else one in /tmp that is known by it."""
     folder = state / "run" / name

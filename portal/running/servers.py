@@ -20,7 +20,7 @@ from urllib.parse import quote
 import psycopg
 import redis
 
-from portal.running.folders import UNPRIVILEGED, hand_to_unprivileged, reachable_by_all, short_folder
+from portal.running.folders import UNPRIVILEGED, hand_to_unprivileged, open_state, reachable_by_all, short_folder
 from portal.running.leash import leashed
 
 DATABASE = "letterlock"
@@ -75,7 +75,7 @@ def start(state: Path, *, durable: bool, environment: Mapping[str, str] = os.env
 
     Without `durable` a crash may lose data and the servers are faster. Raises ServiceError.
     """
-    state.mkdir(parents=True, exist_ok=True)
+    open_state(state)
     with ExitStack() as undo:
         started: list[Service] = []
         undo.callback(lambda: Services("", "", started).stop())
@@ -157,7 +157,7 @@ def _postgres_programs(state: Path) -> Path:
 def _start_postgres(state: Path, started: list[Service], *, durable: bool) -> str:
     programs = _postgres_programs(state)
     data, log = state / "postgresql", state / "postgresql.log"
-    run = short_folder(state, "pg")
+    run = _socket_folder(state)
     user = UNPRIVILEGED if os.geteuid() == 0 else None
     data.mkdir(mode=0o700, exist_ok=True)
     if user:
@@ -176,12 +176,21 @@ def _start_postgres(state: Path, started: list[Service], *, durable: bool) -> st
                 connection.execute(f"CREATE DATABASE {DATABASE}")
 
     _wait(service, make_database, (psycopg.OperationalError,))
-    return f"postgres://{DATABASE}@/{DATABASE}?host={quote(str(run), safe='')}"
+    return embedded_database_url(state)
+
+
+def _socket_folder(state: Path) -> Path:
+    return short_folder(state, "pg")
+
+
+def embedded_database_url(state: Path) -> str:
+    """The address of the embedded PostgreSQL of `state`, whether it runs or not."""
+    return f"postgres://{DATABASE}@/{DATABASE}?host={quote(str(_socket_folder(state)), safe='')}"
 
 
 def _initialise(programs: Path, data: Path, log: Path, user: str | None) -> None:
     # C.UTF-8, or trigram search finds nothing in Chinese. The socket's folder is what guards the server, so local users are trusted.
-    words = ["-D", data, "-U", DATABASE, "-E", "UTF8", "--locale=C.UTF-8", "--auth-local=trust", "--auth-host=reject", "--no-sync"]
+    words = ["-D", str(data), "-U", DATABASE, "-E", "UTF8", "--locale=C.UTF-8", "--auth-local=trust", "--auth-host=reject", "--no-sync"]
     service = _launch("initdb", [programs / "initdb", *words], log, stopping=signal.SIGTERM, user=user)
     if service.process.wait(START_SECONDS):
         for child in data.iterdir():

@@ -95,6 +95,14 @@ TOKEN: Mapping[str, tuple[str, str]] = {
 }
 
 
+# What can stand in the send log: the statuses, and what is no status of its own.
+EVENTS: Mapping[str, tuple[str, str, Promise]] = {
+    "accepted": ("idle", "clock", _("Accepted")),
+    "invited": ("wait", "users", _("Recipient invited")),
+    "released": ("move", "arrow", _("Released")),
+    "delayed": ("wait", "hourglass", _("Delayed")),
+    "reconciled": ("move", "search", _("Reconciled")),
+}
 KINDS: Mapping[str, tuple[Mapping[str, tuple[str, str]], Mapping[str, str | Promise]]] = {
     "message": (MESSAGE, {status.value: status.label for status in MessageStatus}),
     "application": (APPLICATION, {status.value: word for status, word in STATUS_WORDS.items()}),
@@ -113,3 +121,12 @@ def look(status: str, kind: str = "message") -> Look:
     looks, words = KINDS[kind]
     tone, icon = looks[str(status)]
     return Look(tone, icon, words[str(status)])
+
+
+def event(name: str) -> Look:
+    """The look of one line of the send log; a name that is neither a status nor known here is shown as it is."""
+    if name in EVENTS:
+        return Look(*EVENTS[name])
+    if name in MESSAGE:
+        return look(name)
+    return Look("idle", "dash", name)

@@ -1,5 +1,32 @@
 """Every address of the portal."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import URLPattern, URLResolver, path, re_path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from portal.views import certificates, dashboard, errors, look_up, public, send_log, tokens
+
+ORGANIZATION = "organizations/<uuid:organization_id>/"
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", public.home, name="home"),
+    path("lookup", look_up.look_up, name="lookup"),
+    path("developers/", public.developers, name="developers"),
+    path("privacy/", public.privacy, name="privacy"),
+    path("accessibility/", public.accessibility, name="accessibility"),
+    path("language/<slug:code>/", public.language, name="language"),
+    re_path(r"^certificates/(?P<fingerprint>[0-9a-f]{64})\.(?P<form>crt|pem)$", certificates.certificate_file, name="certificate-file"),
+    path("robots.txt", public.robots, name="robots"),
+    path("favicon.ico", public.favicon, name="favicon"),
+    path("health/", public.health, name="health"),
+    path(ORGANIZATION, dashboard.dashboard, name="dashboard"),
+    path(f"{ORGANIZATION}send-log/", send_log.send_log, name="send-log"),
+    path(f"{ORGANIZATION}send-log.csv", send_log.send_log_csv, name="send-log-csv"),
+    path(f"{ORGANIZATION}send-log/<uuid:message_id>/", send_log.message, name="message"),
+    path(f"{ORGANIZATION}certificate/", certificates.certificate, name="certificate"),
+    path(f"{ORGANIZATION}tokens/", tokens.tokens, name="tokens"),
+    path(f"{ORGANIZATION}tokens/<uuid:token_id>/revoke/", tokens.revoke, name="token-revoke"),
+]
+
+handler400 = errors.bad_request
+handler403 = errors.forbidden
+handler404 = errors.not_found
+handler500 = errors.server_error

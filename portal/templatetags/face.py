@@ -10,10 +10,11 @@ from django.forms.widgets import CheckboxSelectMultiple, RadioSelect
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.functional import Promise
-from django.utils.html import conditional_escape, format_html, format_html_join
-from django.utils.safestring import SafeString, mark_safe
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
+from directory.models import Certificate
 from portal import statuses
 
 register = template.Library()
@@ -68,10 +69,14 @@ def level(value: Any, *, short: bool = False) -> SafeString:
     if name not in LEVELS:
         return format_html('<span class="level is-outside"><b>{}</b></span>', _("external"))
     folds, word = LEVELS[name]
-    paths = format_html_join("", '<path{} d="{}"/>', ((mark_safe("" if at < folds else ' class="off"'), path) for at, path in enumerate(FOLDS)))
+    paths = format_html_join("", '<path class="{}" d="{}"/>', (("on" if at < folds else "off", path) for at, path in enumerate(FOLDS)))
     shown = "" if short else format_html(" {}", word)
     return format_html(
-        '<span class="level is-{}"><b><svg class="pips" viewBox="0 0 15 9" aria-hidden="true">{}</svg>{}</b>{}</span>', name.lower(), paths, name, shown
+        '<span class="level is-{}"><b><svg class="pips" viewBox="0 0 15 9" aria-hidden="true">{}</svg>{}</b>{}</span>',
+        name.lower(),
+        paths,
+        name,
+        shown,
     )
 
 
@@ -89,7 +94,8 @@ def fingerprint(value: bytes | str, *, short: bool = False, narrow: bool = False
 @register.filter
 def soft_address(value: object) -> SafeString:
     """An e-mail address that may be broken before its @."""
-    return mark_safe(str(conditional_escape(value)).replace("@", "<wbr>@"))
+    local, at, domain = str(value).rpartition("@")
+    return format_html("{}<wbr>{}{}", local, at, domain) if at else format_html("{}", domain)
 
 
 @register.simple_tag
@@ -154,3 +160,17 @@ def notice_tone(tag: str) -> str:
 def notice_icon(tag: str) -> str:
     """The icon of a notice for the level of a message."""
     return NOTICES.get(tag, ("idle", "info"))[1]
+
+
+@register.simple_tag
+def event_look(event: str) -> statuses.Look:
+    """How a line of the send log looks: tone, icon, word. A name without a look is shown as it is."""
+    return statuses.event(event)
+
+
+@register.simple_tag
+def key_name(certificate: Certificate) -> str:
+    """A certificate's key and its use in words, such as `RSA 3072, encrypts only`."""
+    kind = f"EC {certificate.key_curve}" if certificate.key_curve else f"{certificate.key_type} {certificate.key_bits}"
+    uses = {(True, True): _("signs and encrypts"), (True, False): _("signs only"), (False, True): _("encrypts only"), (False, False): _("no use")}
+    return f"{kind}, {uses[certificate.can_sign, certificate.can_encrypt]}"

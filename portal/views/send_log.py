@@ -1,0 +1,192 @@
+"""The send log: what was sent to whom and what became of it, with filters, one page a letter, and CSV."""
+
+import csv
+from collections.abc import Iterator
+from datetime import date, datetime, time, timedelta
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django import forms
+from django.db.models import Count, Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_safe
+
+from directory.models import Certificate, Organization
+from mailer.models import Message, MessageStatus
+from onboarding.models import Membership
+from portal.cursors import BadCursorError, Place
+from portal.views.access import member_page
+
+PAGE = 50
+NOT_DELIVERED = (MessageStatus.BOUNCED, MessageStatus.FAILED, MessageStatus.EXPIRED)
+VIEWS = {
+    "": (_("All"), None),
+    "held": (_("Held"), (MessageStatus.HELD,)),
+    "not-delivered": (_("Not delivered"), NOT_DELIVERED),
+}
+COLUMNS = ("accepted_at", "recipient", "status", "reference", "certificate", "message_id", "updated_at")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+class Filters(forms.Form):
+    """The filters of the send log, all in the URL."""
+
+    view = forms.ChoiceField(choices=[(name, name) for name in VIEWS], required=False)
+    to = forms.CharField(label=_("Recipient"), max_length=320, required=False)
+    status = forms.ChoiceField(label=_("Status"), choices=[("", _("Any")), *MessageStatus.choices], required=False)
+    reference = forms.CharField(label=_("Reference"), max_length=255, required=False)
+    since = forms.DateField(label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+    until = forms.DateField(label=_("To"), required=False, widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
+
+    def clean_to(self) -> str:
+        return str(self.cleaned_data["to"]).replace("\x00", "")
+
+    def clean_reference(self) -> str:
+        return str(self.cleaned_data["reference"]).replace("\x00", "")
+
+    def apply(self, messages: QuerySet[Message]) -> QuerySet[Message]:
+        """The messages that pass; a filter that was not understood is reported by the form and left out here."""
+        found = self.cleaned_data if self.is_bound else {}
+        statuses = VIEWS[found.get("view") or ""][1]
+        if statuses:
+            messages = messages.filter(status__in=statuses)
+        if found.get("to"):
+            messages = messages.filter(recipient__icontains=found["to"])
+        if found.get("status"):
+            messages = messages.filter(status=found["status"])
+        if found.get("reference"):
+            messages = messages.filter(reference__icontains=found["reference"])
+        if found.get("since"):
+            messages = messages.filter(accepted_at__gte=start_of(found["since"]))
+        if found.get("until"):
+            messages = messages.filter(accepted_at__lt=start_of(found["until"] + timedelta(days=1)))
+        return messages
+
+    def chips(self) -> list[tuple[str, str]]:
+        """Each active filter with the query that leaves it out."""
+        active = {name: str(value) for name, value in self.cleaned_data.items() if value}
+        shown = []
+        for name in ("to", "status", "reference", "since", "until"):
+            if name not in active:
+                continue
+            word = MessageStatus(active[name]).label if name == "status" else active[name]
+            rest = urlencode({other: value for other, value in active.items() if other != name})
+            shown.append((f"{self.fields[name].label}: {word}", rest))
+        return shown
+
+
+def start_of(day: date) -> datetime:
+    """The first moment of a day in the reader's zone."""
+    return timezone.make_aware(datetime.combine(day, time.min))
+
+
+def _filtered(request: HttpRequest, organization: Organization) -> tuple[Filters, QuerySet[Message]]:
+    filters = Filters(request.GET)
+    filters.is_valid()
+    messages = Message.objects.filter(organization=organization)
+    return filters, filters.apply(messages).order_by("-accepted_at", "-id")
+
+
+@require_safe
+@member_page()
+def send_log(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """The list, newest first, a page at a time."""
+    organization = membership.organization
+    filters, messages = _filtered(request, organization)
+    try:
+        rows, newer, older = _page(messages, after=request.GET.get("after", ""), before=request.GET.get("before", ""))
+    except BadCursorError:
+        raise Http404 from None
+    kept = {name: value for name, value in request.GET.items() if name in filters.fields and value}
+    counts = organization.messages.aggregate(
+        all=Count("id"), held=Count("id", filter=Q(status=MessageStatus.HELD)), lost=Count("id", filter=Q(status__in=NOT_DELIVERED))
+    )
+    view = filters.cleaned_data.get("view") or ""
+    tabs = [(name, word, count, name == view) for (name, (word, _statuses)), count in zip(VIEWS.items(), counts.values(), strict=True)]
+    context = {
+        "organization": organization,
+        "here": "send-log",
+        "filters": filters,
+        "chips": filters.chips(),
+        "rows": rows,
+        "tabs": tabs,
+        "view": view,
+        "query": urlencode(kept),
+        "newer": urlencode({**kept, "before": newer.encode()}) if newer else "",
+        "older": urlencode({**kept, "after": older.encode()}) if older else "",
+    }
+    return render(request, "organisation/send_log.html", context)
+
+
+def _page(messages: QuerySet[Message], *, after: str, before: str) -> tuple[list[Message], Place | None, Place | None]:
+    """One page, and the places from which the newer and the older page go on, where there is one."""
+    if before:
+        place = Place.decode(before)
+        nearest = messages.filter(Q(accepted_at__gt=place.at) | Q(accepted_at=place.at, id__gt=place.id)).order_by("accepted_at", "id")
+        found = list(nearest.defer("content", "sealed")[: PAGE + 1])
+        rows = found[:PAGE][::-1]
+        newer, older = len(found) > PAGE, True
+    else:
+        if after:
+            place = Place.decode(after)
+            messages = messages.filter(Q(accepted_at__lt=place.at) | Q(accepted_at=place.at, id__lt=place.id))
+        found = list(messages.defer("content", "sealed")[: PAGE + 1])
+        rows = found[:PAGE]
+        newer, older = bool(after), len(found) > PAGE
+    if not rows:
+        return rows, None, None
+    return rows, Place(rows[0].accepted_at, rows[0].id) if newer else None, Place(rows[-1].accepted_at, rows[-1].id) if older else None
+
+
+@require_safe
+@member_page()
+def message(request: HttpRequest, membership: Membership, message_id: UUID) -> HttpResponse:
+    """One letter: what happened, for which certificate it was sealed, what was kept."""
+    organization = membership.organization
+    letter = Message.objects.filter(organization=organization, id=message_id).select_related("batch__identity").first()
+    if letter is None:
+        raise Http404
+    certificate = Certificate.objects.filter(fingerprint=letter.certificate, mailbox__match=letter.match).first() if letter.certificate else None
+    context = {
+        "organization": organization,
+        "here": "send-log",
+        "letter": letter,
+        "certificate": certificate,
+        "events": letter.events.order_by("id"),
+        "sender": letter.batch.identity.address,
+        "kept": "content" if letter.content else "sealed" if letter.sealed else "",
+    }
+    return render(request, "organisation/message.html", context)
+
+
+@require_safe
+@member_page()
+def send_log_csv(request: HttpRequest, membership: Membership) -> StreamingHttpResponse:
+    """The filtered send log as CSV (RFC 4180), streamed; cells that a spreadsheet would run as a formula begin with an apostrophe."""
+    _filters, messages = _filtered(request, membership.organization)
+    response = StreamingHttpResponse(_lines(messages), content_type="text/csv; charset=utf-8; header=present")
+    response["Content-Disposition"] = f'attachment; filename="send-log-{timezone.localdate():%Y-%m-%d}.csv"'
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+class _Line:
+    """A file for csv.writer that hands the line back."""
+
+    def write(self, line: str) -> str:
+        return line
+
+
+def _lines(messages: QuerySet[Message]) -> Iterator[str]:
+    writer = csv.writer(_Line())
+    yield writer.writerow(COLUMNS)
+    for row in messages.values_list(*COLUMNS).iterator(chunk_size=2000):
+        yield writer.writerow([_cell(value) for value in row])
+
+
+def _cell(value: object) -> str:
+    text = value.isoformat(timespec="milliseconds") if isinstance(value, datetime) else str(value)
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text

@@ -1,0 +1,101 @@
+"""API tokens of an organisation: made and shown once, revoked at once."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from directory.tokens import make_token, revoke_token
+from django import forms
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_http_methods, require_POST
+
+from directory.models import ApiToken
+from onboarding.models import Membership
+from portal.views.access import TOKEN_ROLES, member_page
+
+EXPIRES_SOON = timedelta(days=30)
+SCOPES: tuple[tuple[str, Promise], ...] = (
+    ("lookup", _("look certificates up")),
+    ("send", _("send messages")),
+    ("read_log", _("read the send log")),
+    ("publish", _("publish certificates")),
+    ("invite", _("invite recipients")),
+)
+LIFETIMES = ((365, _("12 months")), (180, _("6 months")), (30, _("30 days")))
+
+
+class TokenForm(forms.Form):
+    """What a new token is called, what it may do, and for how long."""
+
+    name = forms.CharField(
+        label=_("Name"), max_length=80, help_text=_("Where it will be used"), widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
+    scopes = forms.MultipleChoiceField(label=_("It may"), choices=SCOPES, widget=forms.CheckboxSelectMultiple)
+    days = forms.TypedChoiceField(label=_("Expires after"), choices=LIFETIMES, coerce=int)
+
+
+def state_of(token: ApiToken, *, at: datetime) -> str:
+    """What a token's times make of it: live, expiring, expired or revoked."""
+    if token.revoked_at:
+        return "revoked"
+    if token.expires_at <= at:
+        return "expired"
+    return "expiring" if token.expires_at - at < EXPIRES_SOON else "live"
+
+
+@never_cache
+@sensitive_variables("secret")
+@require_http_methods(["GET", "HEAD", "POST"])
+@member_page()
+def tokens(request: HttpRequest, membership: Membership) -> HttpResponse:
+    """The tokens; a POST makes one and shows it in the answer, this once."""
+    organization, now = membership.organization, timezone.now()
+    may_make = membership.role in TOKEN_ROLES
+    made, secret = None, ""
+    if request.method == "POST":
+        if not may_make:
+            return render(request, "403.html", status=403)
+        form = TokenForm(request.POST)
+        if form.is_valid():
+            made, secret = make_token(
+                organization=organization,
+                name=form.cleaned_data["name"],
+                scopes=form.cleaned_data["scopes"],
+                valid_days=form.cleaned_data["days"],
+                actor=membership.user.actor,
+                at=now,
+            )
+            form = TokenForm(initial={"scopes": ["lookup", "send"]})
+    else:
+        form = TokenForm(initial={"scopes": ["lookup", "send"]})
+    rows = [(token, state_of(token, at=now)) for token in organization.tokens.all()]
+    context = {
+        "organization": organization,
+        "here": "tokens",
+        "form": form,
+        "may_make": may_make,
+        "rows": rows,
+        "live": sum(state in {"live", "expiring"} for _token, state in rows),
+        "made": made,
+        "secret": secret,
+    }
+    return render(request, "organisation/tokens.html", context)
+
+
+@require_POST
+@member_page(roles=TOKEN_ROLES)
+def revoke(request: HttpRequest, membership: Membership, token_id: UUID) -> HttpResponse:
+    """Revoke one token of this organisation; doing it twice changes nothing."""
+    token = ApiToken.objects.filter(organization=membership.organization, id=token_id).first()
+    if token is None:
+        raise Http404
+    revoke_token(token=token, actor=membership.user.actor, at=timezone.now())
+    messages.success(request, gettext("“%(name)s” is revoked. Nobody can use it any more.") % {"name": token.name})
+    return redirect("tokens", organization_id=membership.organization_id)

@@ -14,6 +14,8 @@ MAX_FILENAME = 255
 _MAX_ADDRESS = 254
 _MAX_LOCAL_PART = 64
 _WIDTH = 76
+_WORD_OCTETS = 39  # 52 in base64, so that an encoded word fits behind the field's name
+_PIECE = 56  # of an extended parameter, behind its name and number
 
 # Controls (C0, DEL, C1), the two Unicode line ends, and halves of surrogate pairs: none has a place on a line of text.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
@@ -25,7 +27,7 @@ _ADDRESS = re.compile(rf"({_ATOM}(?:\.{_ATOM})*)@{_LABEL}(?:\.{_LABEL})+")
 _TYPE_NAME = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}"  # RFC 6838 section 4.2
 _MEDIA_TYPE = re.compile(rf"({_TYPE_NAME})/{_TYPE_NAME}")
 _COMPOSITE = {"multipart", "message"}
-_PLAIN_NAME = re.compile(r"[A-Za-z0-9 ._+-]{1,60}")
+_PLAIN_NAME = re.compile(r"(?=.{1,60}\Z)[A-Za-z0-9._+-]+(?: [A-Za-z0-9._+-]+)*")
 _PHRASE_ATOM = re.compile(rf"{_ATOM}(?: {_ATOM})*")
 
 
@@ -85,7 +87,7 @@ def _encoded_words(text: str) -> bytes:
     words, piece = [], b""
     for character in text:
         encoded = character.encode()
-        if len(piece) + len(encoded) > 42:  # noqa: PLR2004 -- 42 octets are 56 in base64, and with the name on the first line 76 hold
+        if len(piece) + len(encoded) > _WORD_OCTETS:
             words.append(piece)
             piece = b""
         piece += encoded
@@ -150,7 +152,7 @@ def _extended(text: str) -> bytes:
     for character in text:
         octets = character.encode()
         encoded = octets if character.isascii() and character.isalnum() else b"".join(b"%%%02X" % octet for octet in octets)
-        if len(piece) + len(encoded) > 56:  # noqa: PLR2004 -- with the parameter's name and number within 76
+        if len(piece) + len(encoded) > _PIECE:
             pieces.append(piece)
             piece = b""
         piece += encoded

@@ -70,7 +70,8 @@ def test_it_refuses_weak_and_unknown_keys(authority: Authority, kind: str) -> No
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda der: der[:-1], lambda der: der + b"\x00", lambda _: b"", lambda _: b"\x30\x80\x00\x00", lambda _: b"\x30" * 100, lambda der: der * 100]
+    "damage",
+    [lambda der: der[:-1], lambda der: der + b"\x00", lambda _: b"", lambda _: b"\x30\x80\x00\x00", lambda _: b"\x30" * 100, lambda der: der * 100],
 )
 def test_it_refuses_what_is_not_a_certificate(authority: Authority, damage: "object") -> None:
     assert callable(damage)

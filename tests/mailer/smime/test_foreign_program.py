@@ -4,6 +4,7 @@ import subprocess
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
+from itertools import product
 
 import pytest
 
@@ -27,11 +28,9 @@ def read(entity: bytes) -> EmailMessage:
 
 
 @pytest.mark.parametrize("content", [PLAIN, FULL], ids=["plain", "full"])
-@pytest.mark.parametrize("recipient_kind", RECIPIENT_KINDS)
-@pytest.mark.parametrize("signer_kind", SIGNER_KINDS)
-def test_it_opens_and_verifies(
-    authority: Authority, seal_for: Sealer, openssl: OpenSsl, signer_kind: str, recipient_kind: str, content: Content
-) -> None:
+@pytest.mark.parametrize("kinds", list(product(SIGNER_KINDS, RECIPIENT_KINDS)), ids="-".join)
+def test_it_opens_and_verifies(authority: Authority, seal_for: Sealer, openssl: OpenSsl, kinds: tuple[str, str], content: Content) -> None:
+    signer_kind, recipient_kind = kinds
     alice = authority.leaf(ALICE, recipient_kind, Usage.ENCRYPT)
     message = seal_for(content, alice, signer=signer_of(authority, signer_kind))
     opened = read(openssl.verify(openssl.decrypt(message, alice), authority.roots_pem))
@@ -76,7 +75,8 @@ def test_it_says_outside_only_what_it_must(authority: Authority, seal_for: Seale
     message = seal_for(FULL, authority.leaf(ALICE, "rsa2048", Usage.ENCRYPT), neutral_subject="A sealed message of Example Bank")
     head = read(message)
     assert set(head.keys()) == {
-        "From", "To", "Date", "Message-ID", "Subject", "Auto-Submitted", "MIME-Version", "Content-Type", "Content-Transfer-Encoding", "Content-Disposition",
+        "From", "To", "Date", "Message-ID", "Subject", "Auto-Submitted", "MIME-Version",
+        "Content-Type", "Content-Transfer-Encoding", "Content-Disposition",
     }  # fmt: skip
     assert head["Subject"] == "A sealed message of Example Bank"
     assert head["From"].addresses[0].addr_spec == BANK

@@ -1,0 +1,133 @@
+"""Nothing from outside becomes a header field, a part or a line of its own."""
+
+import pytest
+
+from mailer.smime import headers
+from mailer.smime.entity import Attachment, Content, build_entity
+from mailer.smime.errors import AddressRefused, EntityError, MediaTypeRefused, SmimeError, TooLarge, UnsafeCharacter
+from tests.mailer.smime.conftest import ALICE, BANK, CHARLIE, Sealer
+from tests.pki import Authority, Usage
+
+SEPARATORS = [
+    "\r\n",
+    "\n",
+    "\r",
+    "\n\r",
+    "\r\n ",
+    "\r\n\t",
+    "\x00",
+    "\x0b",
+    "\x0c",
+    "\x1b",
+    "\x1c",
+    "\x7f",
+    "\x85",
+    "\x9b",
+    "\u2028",
+    "\u2029",
+    "\ud800",
+]
+SMUGGLED = f"Bcc: {CHARLIE}"
+
+
+@pytest.mark.parametrize("place", ["subject", "neutral_subject", "filename"])
+@pytest.mark.parametrize("separator", SEPARATORS, ids=ascii)
+def test_it_refuses_line_ends_and_controls_in_every_header(authority: Authority, seal_for: Sealer, separator: str, place: str) -> None:
+    text = f"Statement{separator}{SMUGGLED}"
+    content = Content(
+        text if place == "subject" else "Statement", "Text", None, [Attachment(text if place == "filename" else "a.pdf", "application/pdf", b"")]
+    )
+    with pytest.raises(UnsafeCharacter) as refused:
+        seal_for(content, authority.leaf(ALICE, "p256", Usage.ENCRYPT), neutral_subject=text if place == "neutral_subject" else None)
+    assert refused.value.field == place
+    assert CHARLIE not in str(refused.value)
+
+
+@pytest.mark.parametrize("separator", SEPARATORS, ids=ascii)
+def test_it_refuses_them_in_addresses_and_names(separator: str) -> None:
+    for address in (f"{ALICE}{separator}{SMUGGLED}", f"{separator}{ALICE}", f"{ALICE}{separator}", f"alice{separator}@example.net"):
+        with pytest.raises(AddressRefused):
+            headers.address(address, field="to")
+    with pytest.raises(UnsafeCharacter):
+        headers.mailbox(BANK, f"Bank{separator}{SMUGGLED}", field="from")
+    with pytest.raises(EntityError):
+        headers.message_id(f"<a{separator}@example.com>")
+    with pytest.raises(MediaTypeRefused):
+        headers.media_type(f"application/pdf{separator}{SMUGGLED}")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "", "@", "alice", "alice@", "@example.net", "alice@localhost", "alice@example.net.", ".alice@example.net", "alice.@example.net",
+        "al..ice@example.net", "alice@-example.net", "alice@example-.net", "alice@exa_mple.net", "alice@[127.0.0.1]", '"alice"@example.net',
+        "alice@example.net,charlie@example.org", "alice@example.net charlie@example.org", "Alice <alice@example.net>", "<alice@example.net>",
+        "alice@example.net>", "alice(charlie)@example.net", "alice:;@example.net", "älice@example.net", "alice@exämple.net", "a@b@example.net",
+        f"{'a' * 65}@example.net", f"alice@{'a' * 64}.net", f"alice@{'a.' * 130}net",
+    ],
+)  # fmt: skip
+def test_it_takes_one_strict_address(address: str) -> None:
+    with pytest.raises(AddressRefused) as refused:
+        headers.mailbox(address, field="to")
+    assert refused.value.field == "to"
+
+
+@pytest.mark.parametrize(
+    "address",
+    [ALICE, "a@b.example.com", "first.last+tag@sub.example.org", f"{'a' * 64}@example.net", "o'hara!#$%&*/=?^_`{|}~-@xn--mnchen-3ya.example.com"],
+)
+def test_it_keeps_a_good_address_as_it_is(address: str) -> None:
+    assert headers.mailbox(address, field="to") == address.encode()
+
+
+@pytest.mark.parametrize("name", ["", "x" * 256])
+def test_it_bounds_a_file_name(name: str) -> None:
+    with pytest.raises(TooLarge):
+        headers.filename(name)
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "a/b", "a\\b", ".", "..", " ", "...", "invoice\u202efdp.exe", "a\u2066b"])
+def test_it_refuses_a_file_name_that_leads_astray(name: str) -> None:
+    with pytest.raises(UnsafeCharacter):
+        headers.filename(name)
+
+
+@pytest.mark.parametrize(
+    "media_type",
+    [
+        "",
+        "pdf",
+        "/",
+        "application/",
+        "/pdf",
+        "a b/c",
+        "text/plain; charset=x",
+        "multipart/mixed",
+        "MULTIPART/x",
+        "message/rfc822",
+        "a/b/c",
+        "ä/b",
+        "x" * 128 + "/y",
+    ],
+)
+def test_it_takes_only_a_plain_media_type(media_type: str) -> None:
+    with pytest.raises(MediaTypeRefused):
+        headers.media_type(media_type)
+
+
+@pytest.mark.parametrize(
+    "message_id",
+    ["", "<>", "a@example.com", "<a@example.com", "<a>", "<a@example.com> <b@example.com>", "<a b@example.com>", f"<{'a' * 260}@example.com>"],
+)
+def test_it_takes_only_a_plain_message_id(message_id: str) -> None:
+    with pytest.raises(SmimeError):
+        headers.message_id(message_id)
+
+
+def test_it_cannot_be_talked_into_another_part() -> None:
+    """A body that tries to guess a boundary, or to end the header, stays a body."""
+    hostile = "--=_0\r\nContent-Type: text/html\r\n\r\n<b>x</b>\r\n--=_0--\r\n"
+    first, second = (build_entity(Content("", hostile, "<p></p>", [Attachment("a", "text/plain", hostile.encode())])) for _ in range(2))
+    boundaries = [entity.split(b'boundary="')[1].split(b'"')[0] for entity in (first, second)]
+    assert boundaries[0] != boundaries[1]
+    assert all(len(boundary) == 34 for boundary in boundaries)

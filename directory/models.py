@@ -132,10 +132,15 @@ class Certificate(models.Model):
 
 
 class Answer(models.Model):
-    """The look-up's answer to one address, ready to send. Past `changes_at` it is computed afresh."""
+    """The look-up's answer to one address, ready to send. Past `changes_at` it is computed afresh.
+
+    A mailbox that has nothing to show has no row, so that a look-up cannot tell "hidden" from "none".
+    """
 
     match = models.CharField(_("folded address"), max_length=320, primary_key=True)
+    # What follows the address in the JSON object: the address itself is echoed as it was asked for.
     body = models.BinaryField(_("JSON"))
+    found = models.BooleanField(_("found"))
     etag = models.CharField(max_length=64)
     changes_at = models.DateTimeField(_("changes at"))
 
@@ -158,6 +163,8 @@ class Change(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     kind = models.CharField(_("kind"), max_length=10, choices=ChangeKind.choices)
+    # As asked for, where a mail is to be sent to it: the local part's case is the recipient's own.
+    address = models.CharField(_("address"), max_length=320, blank=True)
     match = models.CharField(_("folded address"), max_length=320)
     fingerprint = models.CharField(_("SHA-256 fingerprint"), max_length=64, blank=True)
     organization = models.ForeignKey(Organization, models.CASCADE, null=True, blank=True)
@@ -168,7 +175,10 @@ class Change(models.Model):
     class Meta:
         verbose_name = _("change")
         verbose_name_plural = _("changes")
-        indexes = [models.Index(fields=["id"], name="change_pending", condition=models.Q(done_at__isnull=True))]
+        indexes = [
+            models.Index(fields=["id"], name="change_pending", condition=models.Q(done_at__isnull=True)),
+            models.Index(fields=["organization", "match"], name="change_invite_pending", condition=models.Q(done_at__isnull=True, kind="invite")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.match}"

@@ -1,0 +1,45 @@
+"""What the directory refuses to do: one class a cause, each with a stable `code`."""
+
+
+class DirectoryError(Exception):
+    """Base of all; translated once at the edge."""
+
+    code = "refused"
+
+
+class IllegalMoveError(DirectoryError):
+    """The status does not allow this change, or somebody else changed it first."""
+
+    code = "illegal_move"
+
+
+class DuplicateOrganizationError(DirectoryError):
+    """An organisation with this identifier exists (found by scheme, country and reference, never by name)."""
+
+    code = "duplicate_organization"
+
+
+class SuspendedOrganizationError(DirectoryError):
+    code = "suspended_organization"
+
+
+class RevokedCertificateError(DirectoryError):
+    """What was revoked is never published again."""
+
+    code = "revoked_certificate"
+
+
+class TooManyPublishedError(DirectoryError):
+    code = "too_many_published"
+
+
+class BadTokenError(DirectoryError):
+    """Not a live token; why is not said to whoever presents it."""
+
+    code = "bad_token"
+
+
+class TokenRequestError(DirectoryError):
+    """A token cannot be made from this name, these scopes or this lifetime."""
+
+    code = "bad_token_request"

@@ -1,0 +1,189 @@
+"""Publish, supersede, revoke, hide, show and erase. Takes finished proofs: whoever calls has proven mailbox and key.
+
+Each verb locks the mailbox, changes its rows, prepares its answer anew and leaves an event and a `Change` for the mailer, in one transaction.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from django.db import transaction
+
+from directory import answers
+from directory.certificate_states import move
+from directory.errors import RevokedCertificateError, TooManyPublishedError
+from directory.events import Verb, record
+from directory.models import Answer, Certificate, CertificateStatus, Change, ChangeKind, Level, Mailbox, Organization, Source
+from directory.x509.certificate import ParsedCertificate
+from directory.x509.gate import check_publishable
+from directory.x509.names import EmailAddress
+
+MOST_PUBLISHED = 10
+
+# What remains of an erased certificate is its fingerprint, its times and what revoking it needs.
+_ERASED_FACTS: dict[str, object] = {"der": b"", "spki": b"", "name": "", "organization_name": "", "organization_identifier": "", "country": ""}
+
+
+@transaction.atomic
+def publish(
+    *,
+    address: EmailAddress,
+    parsed: ParsedCertificate,
+    level: Level | str,
+    source: Source | str,
+    organization: Organization | None = None,
+    actor: str,
+    at: datetime,
+) -> Certificate:
+    """Publish a certificate for a mailbox. What is published already is given back unchanged.
+
+    Raises UnpublishableError, RevokedCertificateError, or TooManyPublishedError (10 live ones a mailbox).
+    """
+    check_publishable(parsed, address=address, at=at)
+    mailbox = _lock_address(address)
+    certificate = mailbox.certificates.filter(fingerprint=parsed.fingerprint).first()
+    if certificate is not None and certificate.status == CertificateStatus.PUBLISHED:
+        return certificate
+    if certificate is not None and certificate.status == CertificateStatus.REVOKED:
+        raise RevokedCertificateError("This certificate was revoked.")
+    if mailbox.certificates.filter(status=CertificateStatus.PUBLISHED, not_after__gt=at).count() >= MOST_PUBLISHED:
+        raise TooManyPublishedError(f"A mailbox has at most {MOST_PUBLISHED} published certificates.")
+    if mailbox.erased_at is not None:
+        # Its owner is back and has proven it.
+        mailbox.erased_at = None
+        mailbox.address = address.address
+        mailbox.save(update_fields=["erased_at", "address"])
+    facts = _facts(parsed) | {
+        "level": Level(level),
+        "source": Source(source),
+        "organization": organization,
+        "published_at": at,
+        "ended_at": None,
+    }
+    if certificate is None:
+        certificate = Certificate.objects.create(mailbox=mailbox, **facts)
+        record(
+            actor=actor,
+            verb=Verb.CERTIFICATE_PUBLISHED,
+            subject=f"certificate:{certificate.fingerprint}",
+            at=at,
+            organization=organization,
+            detail={"level": certificate.level, "source": certificate.source},
+        )
+    else:
+        move(certificate, CertificateStatus.PUBLISHED, actor=actor, at=at, facts=facts)
+    _announce(mailbox, certificate, ChangeKind.PUBLISHED, actor=actor, at=at)
+    return certificate
+
+
+@transaction.atomic
+def supersede(*, certificate: Certificate, actor: str, at: datetime) -> None:
+    """Take a certificate out of the answers because another replaces it; raises IllegalMoveError."""
+    _end(certificate, CertificateStatus.SUPERSEDED, actor=actor, at=at, facts={"ended_at": at})
+
+
+@transaction.atomic
+def revoke(*, certificate: Certificate, reason: str, actor: str, at: datetime) -> None:
+    """Take a certificate out of the answers for ever; raises IllegalMoveError. `reason` is one of RFC 5280 section 5.3.1."""
+    facts = {"ended_at": certificate.ended_at or at, "revocation_reason": reason}
+    _end(certificate, CertificateStatus.REVOKED, actor=actor, at=at, facts=facts, reason=reason)
+
+
+@transaction.atomic
+def hide(*, mailbox: Mailbox, actor: str, at: datetime) -> None:
+    """Answer for this mailbox as if it were not known, now and for every past moment."""
+    locked = _lock(mailbox)
+    if locked.hidden_at is None:
+        _set_mailbox(locked, hidden_at=at)
+        record(actor=actor, verb=Verb.MAILBOX_HIDDEN, subject=f"mailbox:{locked.pk}", at=at)
+        answers.prepare(locked, at=at)
+
+
+@transaction.atomic
+def show(*, mailbox: Mailbox, actor: str, at: datetime) -> None:
+    """Answer for a hidden mailbox again."""
+    locked = _lock(mailbox)
+    if locked.hidden_at is not None:
+        _set_mailbox(locked, hidden_at=None)
+        record(actor=actor, verb=Verb.MAILBOX_SHOWN, subject=f"mailbox:{locked.pk}", at=at)
+        answers.prepare(locked, at=at)
+        Change.objects.create(kind=ChangeKind.PUBLISHED, match=locked.match, actor=actor, at=at)
+
+
+@transaction.atomic
+def erase(*, mailbox: Mailbox, actor: str, at: datetime) -> None:
+    """Take a mailbox and all its certificates out of the answers at once, and forget what they say of their holder."""
+    locked = _lock(mailbox)
+    if locked.erased_at is not None:
+        return
+    for certificate in locked.certificates.exclude(status=CertificateStatus.ERASED):
+        move(certificate, CertificateStatus.ERASED, actor=actor, at=at, facts=_ERASED_FACTS | {"ended_at": certificate.ended_at or at})
+    _set_mailbox(locked, erased_at=at)
+    record(actor=actor, verb=Verb.MAILBOX_ERASED, subject=f"mailbox:{locked.pk}", at=at)
+    answers.prepare(locked, at=at)
+
+
+def refresh_answers(*, at: datetime, most: int = 1000) -> int:
+    """Prepare anew what is past its `changes_at`, so that look-ups need not compute it; the number of answers done."""
+    overdue = list(Answer.objects.filter(changes_at__lte=at).order_by("changes_at").values_list("match", flat=True)[:most])
+    for match in overdue:
+        with transaction.atomic():
+            answers.prepare(Mailbox.objects.select_for_update().get(match=match), at=at)
+    return len(overdue)
+
+
+def _lock_address(address: EmailAddress) -> Mailbox:
+    # Two first publications for one address race here: one inserts, the other waits for its row.
+    Mailbox.objects.bulk_create([Mailbox(address=address.address, match=address.match)], ignore_conflicts=True)
+    return Mailbox.objects.select_for_update().get(match=address.match)
+
+
+def _lock(mailbox: Mailbox) -> Mailbox:
+    return Mailbox.objects.select_for_update().get(pk=mailbox.pk)
+
+
+def _set_mailbox(mailbox: Mailbox, **values: datetime | None) -> None:
+    for name, value in values.items():
+        setattr(mailbox, name, value)
+    mailbox.save(update_fields=list(values))
+
+
+def _end(certificate: Certificate, to: CertificateStatus, *, actor: str, at: datetime, facts: Mapping[str, object], reason: str = "") -> None:
+    mailbox = _lock(certificate.mailbox)
+    move(certificate, to, actor=actor, at=at, facts=facts, reason=reason)
+    _announce(mailbox, certificate, ChangeKind.ENDED, actor=actor, at=at)
+
+
+def _announce(mailbox: Mailbox, certificate: Certificate, kind: ChangeKind, *, actor: str, at: datetime) -> None:
+    answers.prepare(mailbox, at=at)
+    Change.objects.create(
+        kind=kind,
+        address=mailbox.address,
+        match=mailbox.match,
+        fingerprint=certificate.fingerprint,
+        organization=certificate.organization,
+        actor=actor,
+        at=at,
+    )
+
+
+def _facts(parsed: ParsedCertificate) -> dict[str, object]:
+    """The columns that are derived from the DER."""
+    return {
+        "fingerprint": parsed.fingerprint,
+        "der": parsed.der,
+        "spki": parsed.spki,
+        "issuer_and_serial": parsed.issuer_and_serial,
+        "issuer": parsed.issuer,
+        "serial": parsed.serial,
+        "name": parsed.identity.name or "",
+        "organization_name": parsed.identity.organization or "",
+        "organization_identifier": (parsed.identity.organization_identifier or "")[:100],
+        "country": (parsed.identity.country or "")[:2],
+        "can_sign": parsed.can_sign,
+        "can_encrypt": parsed.can_encrypt,
+        "key_type": parsed.key.type,
+        "key_bits": parsed.key.bits,
+        "key_curve": parsed.key.curve,
+        "not_before": parsed.not_before,
+        "not_after": parsed.not_after,
+    }

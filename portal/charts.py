@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from django.utils.functional import Promise
+
 BASE = 176.0
 TOP = 14.0
 GAP = 1.0
@@ -14,7 +16,7 @@ STEPS = (1, 2, 5)
 class Series:
     """One kind of thing that is counted: its word and the class of its colour."""
 
-    word: str
+    word: str | Promise
     mark: str
 
 

@@ -99,9 +99,14 @@ TOKEN: Mapping[str, tuple[str, str]] = {
 EVENTS: Mapping[str, tuple[str, str, Promise]] = {
     "accepted": ("idle", "clock", _("Accepted")),
     "invited": ("wait", "users", _("Recipient invited")),
-    "released": ("move", "arrow", _("Released")),
+    "released": ("move", "arrow", _("Released: there is a certificate now")),
+    "retried": ("move", "return", _("Taken up again")),
+    "deferred": ("wait", "hourglass", _("Put off: the other side asked to come again")),
     "delayed": ("wait", "hourglass", _("Delayed")),
-    "reconciled": ("move", "search", _("Reconciled")),
+    "gave_up": ("bad", "bad", _("Given up")),
+    "not_handed": ("move", "return", _("Not handed over: to be tried again")),
+    "in_doubt": ("wait", "help", _("In doubt: the other side did not answer")),
+    "handed_late": ("move", "arrow", _("Handed over after all")),
 }
 KINDS: Mapping[str, tuple[Mapping[str, tuple[str, str]], Mapping[str, str | Promise]]] = {
     "message": (MESSAGE, {status.value: status.label for status in MessageStatus}),

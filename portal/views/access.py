@@ -14,6 +14,7 @@ from onboarding.models import Membership, Role, User
 
 P = ParamSpec("P")
 Page = Callable[Concatenate[HttpRequest, Membership, P], HttpResponseBase]
+View = Callable[..., HttpResponseBase]
 
 ALL_ROLES = frozenset(Role)
 TOKEN_ROLES = frozenset({Role.OWNER, Role.ADMIN, Role.DEVELOPER})
@@ -23,15 +24,15 @@ def signed_in(request: HttpRequest) -> HttpResponseBase | None:
     """None for a person with the second factor; else the redirect to the step that is missing."""
     if not request.user.is_authenticated:
         return redirect_to_login(request.get_full_path())
-    if not request.user.is_verified():
+    if getattr(request.user, "otp_device", None) is None:
         return redirect_to_login(request.get_full_path(), resolve_url("second-factor"))
     return None
 
 
-def member_page(*, roles: frozenset[Role] = ALL_ROLES) -> Callable[[Page[P]], Callable[Concatenate[HttpRequest, UUID, P], HttpResponseBase]]:
+def member_page(*, roles: frozenset[Role] = ALL_ROLES) -> Callable[[Page[P]], View]:
     """A page of one organisation. Strangers get 404, as if it were not there; members without one of `roles` get 403."""
 
-    def decorate(page: Page[P]) -> Callable[Concatenate[HttpRequest, UUID, P], HttpResponseBase]:
+    def decorate(page: Page[P]) -> View:
         @wraps(page)
         def view(request: HttpRequest, organization_id: UUID, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             missing = signed_in(request)

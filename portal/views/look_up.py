@@ -1,5 +1,6 @@
 """The look-up as a page: an address in, its certificates out, with the reason for every one that was not taken."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
@@ -13,22 +14,23 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from directory.models import Certificate, CertificateStatus
-from directory.selection import select
+from directory.selection import Reason, Usage, Verdict, select
 from directory.x509.errors import MalformedAddressError
 from directory.x509.names import EmailAddress
 from portal.templatetags.face import key_name
 
 MOST = 50
-REASONS: dict[str, Promise] = {
-    "selected": _("taken"),
-    "expired": _("expired"),
-    "not_yet_valid": _("not valid yet"),
-    "revoked": _("revoked"),
-    "superseded": _("superseded by a newer one"),
-    "usage": _("signs only: cannot encrypt"),
-    "lower_level": _("lower level"),
-    "older": _("older"),
-    "key": _("key too weak"),
+REASONS: Mapping[Reason, Promise] = {
+    Reason.SELECTED: _("highest level, then newest"),
+    Reason.LOWER_LEVEL: _("lower level"),
+    Reason.OLDER: _("older"),
+    Reason.TIE: _("just as good; the choice is by fingerprint"),
+    Reason.NOT_YET_PUBLISHED: _("not published yet"),
+    Reason.REVOKED: _("revoked"),
+    Reason.SUPERSEDED: _("superseded by a newer one"),
+    Reason.NOT_YET_VALID: _("not valid yet"),
+    Reason.EXPIRED: _("expired"),
+    Reason.USAGE: _("signs only: cannot encrypt"),
 }
 
 
@@ -68,13 +70,13 @@ def look_up(request: HttpRequest) -> HttpResponse:
         .exclude(status=CertificateStatus.ERASED)
         .order_by("-published_at")[:MOST]
     )
-    selection = select(rows, usage="encrypt", at=now)
-    reasons = {line.fingerprint: line for line in selection.receipt}
-    shown = [shown_as(row, selected=row == selection.selected, accepted=reasons[row.fingerprint].accepted, reason=reasons[row.fingerprint].reason) for row in rows]
+    selection = select(rows, usage=Usage.ENCRYPT, at=now)
+    known = {row.fingerprint: row for row in rows}
+    shown = [shown_as(known[line.fingerprint], line) for line in selection.receipt]
     context |= {
         "email": address.address,
-        "certificates": sorted(shown, key=lambda row: {"ok": 0, "idle": 1}.get(row.tone, 2)),
-        "selected": next((row for row in shown if row.tone == "ok"), None),
+        "certificates": shown,
+        "selected": shown[0] if selection.selected else None,
         "can_seal": _("Can be sealed to"),
         "cannot_seal": _("Cannot be sealed to yet"),
         "api_url": f"/api/v1/certificates?{urlencode({'email': address.address, 'receipt': 1})}",
@@ -82,11 +84,11 @@ def look_up(request: HttpRequest) -> HttpResponse:
     return render(request, "public/lookup.html", context)
 
 
-def shown_as(row: Certificate, *, selected: bool, accepted: bool, reason: str) -> Shown:
+def shown_as(row: Certificate, line: Verdict) -> Shown:
     """A certificate and what the selection said of it."""
-    if selected:
+    if line.reason is Reason.SELECTED:
         tone, icon, verdict = "ok", "check", _("Selected")
-    elif accepted:
+    elif line.accepted:
         tone, icon, verdict = "idle", "dash", _("Usable")
     else:
         tone, icon, verdict = "bad", "x", _("No")
@@ -102,7 +104,7 @@ def shown_as(row: Certificate, *, selected: bool, accepted: bool, reason: str) -
         tone=tone,
         icon=icon,
         verdict=verdict,
-        reason=REASONS.get(reason, reason),
+        reason=REASONS[line.reason],
     )
 
 

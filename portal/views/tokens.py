@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from directory.tokens import make_token, revoke_token
 from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
@@ -16,17 +15,19 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
+from directory.errors import SuspendedOrganizationError, TokenRequestError
 from directory.models import ApiToken
+from directory.tokens import Scope, make_token, revoke_token
 from onboarding.models import Membership
 from portal.views.access import TOKEN_ROLES, member_page
 
 EXPIRES_SOON = timedelta(days=30)
 SCOPES: tuple[tuple[str, Promise], ...] = (
-    ("lookup", _("look certificates up")),
-    ("send", _("send messages")),
-    ("read_log", _("read the send log")),
-    ("publish", _("publish certificates")),
-    ("invite", _("invite recipients")),
+    (Scope.LOOKUP, _("look certificates up")),
+    (Scope.SEND, _("send messages")),
+    (Scope.READ_LOG, _("read the send log")),
+    (Scope.PUBLISH, _("publish certificates")),
+    (Scope.INVITE, _("invite recipients")),
 )
 LIFETIMES = ((365, _("12 months")), (180, _("6 months")), (30, _("30 days")))
 
@@ -39,6 +40,35 @@ class TokenForm(forms.Form):
     )
     scopes = forms.MultipleChoiceField(label=_("It may"), choices=SCOPES, widget=forms.CheckboxSelectMultiple)
     days = forms.TypedChoiceField(label=_("Expires after"), choices=LIFETIMES, coerce=int)
+
+    def clean_name(self) -> str:
+        name = str(self.cleaned_data["name"])
+        if not name.isprintable():
+            raise forms.ValidationError(_("The name holds a character that cannot be printed. Type it anew."))
+        return name
+
+
+USUAL = {"scopes": [Scope.LOOKUP, Scope.SEND]}
+
+
+@sensitive_variables("secret")
+def _make(form: TokenForm, membership: Membership, *, at: datetime) -> tuple[ApiToken | None, str]:
+    """Make what the form asks for; what stands against it becomes the form's error."""
+    wanted = form.cleaned_data
+    try:
+        return make_token(
+            organization=membership.organization,
+            name=wanted["name"],
+            scopes=wanted["scopes"],
+            valid_days=wanted["days"],
+            actor=membership.user.actor,
+            at=at,
+        )
+    except SuspendedOrganizationError:
+        form.add_error(None, _("This organisation is suspended: it can make no tokens now."))
+    except TokenRequestError:
+        form.add_error(None, _("This organisation has as many live tokens as it may. Revoke one that is no longer used, then make this one."))
+    return None, ""
 
 
 def state_of(token: ApiToken, *, at: datetime) -> str:
@@ -64,17 +94,11 @@ def tokens(request: HttpRequest, membership: Membership) -> HttpResponse:
             return render(request, "403.html", status=403)
         form = TokenForm(request.POST)
         if form.is_valid():
-            made, secret = make_token(
-                organization=organization,
-                name=form.cleaned_data["name"],
-                scopes=form.cleaned_data["scopes"],
-                valid_days=form.cleaned_data["days"],
-                actor=membership.user.actor,
-                at=now,
-            )
-            form = TokenForm(initial={"scopes": ["lookup", "send"]})
+            made, secret = _make(form, membership, at=now)
     else:
-        form = TokenForm(initial={"scopes": ["lookup", "send"]})
+        form = TokenForm(initial=USUAL)
+    if made:
+        form = TokenForm(initial=USUAL)
     rows = [(token, state_of(token, at=now)) for token in organization.tokens.all()]
     context = {
         "organization": organization,

@@ -42,16 +42,23 @@ def encode_text(text: bytes) -> Encoded:
     if quoted.startswith(b"From "):
         quoted = b"=46" + quoted[1:]
     # A script other than Latin grows threefold in quoted-printable, by a third in base64; and what was just quoted may stand over the edge.
-    if len(quoted) * 2 > len(text) * 3 or _longest_line(quoted) > _MAX_ENCODED_LINE:
+    if len(quoted) * 2 > len(text) * 3 or _has_longer_line(quoted, _MAX_ENCODED_LINE):
         return Encoded(b"base64", base64_lines(text))
     return Encoded(b"quoted-printable", quoted)
 
 
-def _longest_line(text: bytes) -> int:
-    return max(map(len, text.split(b"\r\n")))
+def _has_longer_line(text: bytes, limit: int) -> bool:
+    """Jumps from line end to line end, at most `limit` apart, instead of looking at every line."""
+    start = 0
+    while len(text) - start > limit:
+        end = text.rfind(b"\r\n", start, start + limit + 2)
+        if end < 0:
+            return True
+        start = end + 2
+    return False
 
 
 def _is_fragile(text: bytes) -> bool:
     if b" \r\n" in text or b"\t\r\n" in text or text.startswith(b"From ") or b"\nFrom " in text:
         return True
-    return len(text.translate(None, _CONTROLS)) != len(text) or (len(text) > _MAX_LINE and _longest_line(text) > _MAX_LINE)
+    return len(text.translate(None, _CONTROLS)) != len(text) or _has_longer_line(text, _MAX_LINE)

@@ -5,6 +5,7 @@ All functions give bytes without the final CRLF; folding is at most 76 character
 
 import base64
 import re
+import unicodedata
 from enum import Enum
 
 from .errors import AddressRefused, EntityError, MediaTypeRefused, TooLarge, UnsafeCharacter
@@ -23,7 +24,10 @@ _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _DIRECTION = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-_ADDRESS = re.compile(rf"({_ATOM}(?:\.{_ATOM})*)@{_LABEL}(?:\.{_LABEL})+")
+_DOMAIN = rf"{_LABEL}(?:\.{_LABEL})+"
+_ADDRESS = re.compile(rf"({_ATOM}(?:\.{_ATOM})*)@{_DOMAIN}")
+_WIDE_ATOM = _ATOM.replace("[", "[\u00a1-\U0010ffff", 1)
+_WIDE_ADDRESS = re.compile(rf"({_WIDE_ATOM}(?:\.{_WIDE_ATOM})*)@{_DOMAIN}")
 _TYPE_NAME = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}"  # RFC 6838 section 4.2
 _MEDIA_TYPE = re.compile(rf"({_TYPE_NAME})/{_TYPE_NAME}")
 _COMPOSITE = {"multipart", "message"}
@@ -95,11 +99,19 @@ def _encoded_words(text: str) -> bytes:
 
 
 def address(text: str, *, field: str) -> bytes:
-    """An addr-spec: a dot-atom in ASCII at a domain of at least two labels. Raises AddressRefused."""
-    match = _ADDRESS.fullmatch(text)
-    if not match or len(text) > _MAX_ADDRESS or len(match[1]) > _MAX_LOCAL_PART:
+    """An addr-spec: a dot-atom at a domain of at least two labels in ASCII; beyond ASCII in UTF-8 (RFC 6532). Raises AddressRefused."""
+    match = (_ADDRESS if text.isascii() else _WIDE_ADDRESS).fullmatch(text)
+    if not match or not (text.isascii() or _is_visible(match[1])):
         raise AddressRefused(f"{field} is not an address that can be mailed to", field=field)
-    return text.encode()
+    octets = text.encode()
+    if len(octets) > _MAX_ADDRESS or len(match[1].encode()) > _MAX_LOCAL_PART:
+        raise AddressRefused(f"{field} is longer than an address may be", field=field)
+    return octets
+
+
+def _is_visible(local_part: str) -> bool:
+    """Letters, marks, digits, punctuation and symbols only: no control, format, surrogate or separator."""
+    return not any(unicodedata.category(character)[0] in "CZ" for character in local_part)
 
 
 def mailbox(text: str, name: str = "", *, field: str) -> bytes:

@@ -1,6 +1,7 @@
 """What is sealed here opens and verifies in OpenSSL, for every kind of key on either side."""
 
 import subprocess
+from datetime import datetime
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
@@ -9,6 +10,8 @@ from itertools import product
 import pytest
 
 from mailer.smime.entity import Attachment, Content
+from mailer.smime.message import seal
+from mailer.smime.recipients import Recipient
 from tests.mailer.smime.conftest import ALICE, BANK, BOB, CHARLIE, RECIPIENT_KINDS, SIGNER_KINDS, OpenSsl, Sealer, signer_of
 from tests.pki import Authority, Usage
 
@@ -106,3 +109,20 @@ def test_it_keeps_every_line_short_and_plain(authority: Authority, seal_for: Sea
     assert message.isascii()
     assert max(map(len, message.split(b"\r\n"))) <= 76
     assert message.count(b"\r") == message.count(b"\n") == message.count(b"\r\n")
+
+
+def test_it_reaches_an_international_address(authority: Authority, openssl: OpenSsl, at: datetime) -> None:
+    """The local part stands in the header in UTF-8, which SMTPUTF8 carries (RFC 6532)."""
+    address = "jürgen@example.net"
+    alice = authority.leaf(ALICE, "p256", Usage.ENCRYPT)
+    message = seal(
+        PLAIN,
+        sender=BANK,
+        recipient=address,
+        signer=signer_of(authority),
+        recipients=[Recipient.from_certificate(alice.der)],
+        message_id="<statement-8@bank.example.com>",
+        at=at,
+    )
+    assert read(message)["To"].addresses[0].addr_spec == address
+    assert read(openssl.verify(openssl.decrypt(message, alice), authority.roots_pem))["To"].addresses[0].addr_spec == address

@@ -124,5 +124,6 @@ def test_it_reaches_an_international_address(authority: Authority, openssl: Open
         message_id="<statement-8@bank.example.com>",
         at=at,
     )
-    assert read(message)["To"].addresses[0].addr_spec == address
-    assert read(openssl.verify(openssl.decrypt(message, alice), authority.roots_pem))["To"].addresses[0].addr_spec == address
+    field = f"To: {address}\r\n".encode()
+    assert field in message
+    assert field in openssl.verify(openssl.decrypt(message, alice), authority.roots_pem)

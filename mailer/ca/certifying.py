@@ -177,7 +177,7 @@ def _store(intent: _Intent, der: bytes, *, at: datetime) -> bytes:
             actor=ACTOR,
             at=at,
             expect={"serial": f"{intent.serial:x}", "not_before": intent.not_before},
-            facts={"certificate": der, "issued_at": at, "lease_until": None},
+            facts={"certificate": der, "issued_at": at},
         )
     except StaleLedgerError:
         stored = Issuance.objects.filter(pk=intent.id, status=IssuanceStatus.ISSUED).values_list("certificate", flat=True).first()

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 import orjson
+import psycopg
 import pybase64
 from django.db import connection
 
@@ -102,9 +103,9 @@ _READ_STATUS = "SELECT match, ''::bytea, found, ''::text, changes_at FROM direct
 def read(matches: Sequence[str], *, status_only: bool = False) -> Mapping[str, Ready]:
     """The prepared answers of these folded addresses; who has none is missing. They may be past their `changes_at`.
 
-    A binary cursor of psycopg's own: through Django's the bytes would come as hexadecimal text.
+    Through a cursor of psycopg's own, prepared and in binary: Django's binds on the client's side, and bytes come as hexadecimal text.
     """
     connection.ensure_connection()
-    with connection.connection.cursor(binary=True) as cursor:
-        cursor.execute(_READ_STATUS if status_only else _READ, [list(matches)], prepare=True)
+    with psycopg.Cursor(connection.connection) as cursor:
+        cursor.execute(_READ_STATUS if status_only else _READ, [list(matches)], prepare=True, binary=True)
         return {match: Ready(body, found, etag, until) for match, body, found, etag, until in cursor}

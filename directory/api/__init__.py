@@ -1,0 +1,1 @@
+"""The look-up over HTTP: what the whole world may ask."""

@@ -1,0 +1,36 @@
+"""Bearer tokens (RFC 6750) of the Authorization header; nowhere else, so that none ends in a log."""
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from directory.errors import BadTokenError
+from directory.models import ApiToken
+from directory.tokens import find_known_token
+
+
+class TokenAuthentication(BaseAuthentication):
+    """Makes `request.auth` the `ApiToken`; there is no user. Without the header the request is anonymous; with a bad one it is refused."""
+
+    def authenticate(self, request: Request) -> tuple[None, ApiToken] | None:
+        header = request.META.get("HTTP_AUTHORIZATION")
+        if header is None:
+            return None
+        scheme, _space, text = header.partition(" ")
+        try:
+            token = find_known_token(text.strip(), at=timezone.now()) if scheme.lower() == "bearer" else None
+        except BadTokenError:
+            token = None
+        if token is None:
+            raise AuthenticationFailed(_("The token is not valid, has expired, or was revoked."))
+        return None, token
+
+    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002 - REST framework's signature
+        return 'Bearer realm="Letterlock"'
+
+
+def actor_of(token: ApiToken) -> str:
+    """The token as the actor of a change."""
+    return f"token:{token.prefix}"

@@ -31,6 +31,10 @@ LETTERLOCK_SIGNER_SOCKET = Path(_env.text("LETTERLOCK_SIGNER_SOCKET", str(LETTER
 LETTERLOCK_SMTP_URL = _env.address("LETTERLOCK_SMTP_URL", "smtp://127.0.0.1:25", schemes=frozenset({"smtp", "smtps"}))
 LETTERLOCK_DNS = _env.text("LETTERLOCK_DNS", "")
 LETTERLOCK_MAIL_FROM = _env.text("LETTERLOCK_MAIL_FROM", "letterlock@portal.example.org")
+LETTERLOCK_BEHIND_PROXY = _env.boolean("BEHIND_PROXY", default=False)
+# Look-ups in a minute: for an address range without a token, and for an organisation with one.
+LETTERLOCK_ANONYMOUS_QUOTA = _env.integer("LETTERLOCK_ANONYMOUS_QUOTA", 60, least=0, most=1_000_000)
+LETTERLOCK_TOKEN_QUOTA = _env.integer("LETTERLOCK_TOKEN_QUOTA", 100_000, least=1000, most=1_000_000_000)
 
 # Each key-encryption key is known only to the processes that use it: the signer, the workers, web and workers.
 LETTERLOCK_CA_KEK = _env.key("LETTERLOCK_CA_KEK")
@@ -40,7 +44,7 @@ LETTERLOCK_DATA_KEK = _env.key("LETTERLOCK_DATA_KEK")
 _host = urlsplit(LETTERLOCK_URL).hostname or ""
 _secure = LETTERLOCK_URL.startswith("https:")
 _smtp = urlsplit(LETTERLOCK_SMTP_URL)
-ALLOWED_HOSTS = _env.names("ALLOWED_HOSTS", _host)
+ALLOWED_HOSTS = [*_env.names("ALLOWED_HOSTS", _host), urlsplit(LETTERLOCK_PKI_URL).hostname or ""]
 CSRF_TRUSTED_ORIGINS = [LETTERLOCK_URL]
 _env.check()
 
@@ -57,7 +61,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "django_filters",
-    "django.contrib.admin.apps.SimpleAdminConfig",
+    "portal.apps.AdministrationConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
@@ -140,9 +144,11 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _secure
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "portal.views.errors.csrf_failure"
 SECURE_SSL_REDIRECT = _secure
+# Issuers and CRLs are fetched over http: https would need the check that they serve.
+SECURE_REDIRECT_EXEMPT = [r"^pki/"]
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if _secure else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = _secure
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _env.boolean("BEHIND_PROXY", default=False) else None
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if LETTERLOCK_BEHIND_PROXY else None
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 CONTENT_SECURITY_POLICY = {
@@ -186,7 +192,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "issue": {"task": "mailer.tasks.issue_pending", "schedule": 1.0, "options": {"expires": 60}},
     "changes": {"task": "mailer.tasks.apply_changes", "schedule": 1.0, "options": {"expires": 60}},
     "expire": {"task": "mailer.tasks.expire", "schedule": 60.0, "options": {"expires": 60}},
-    "crl": {"task": "mailer.tasks.renew_crls", "schedule": 3600.0, "options": {"expires": 600}},
+    "crl": {"task": "mailer.tasks.renew_crls", "schedule": 60.0, "options": {"expires": 60}},
 }
 
 REST_FRAMEWORK = {

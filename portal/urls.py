@@ -1,6 +1,7 @@
 """Every address of the portal."""
 
-from django.urls import URLPattern, URLResolver, path, re_path
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from portal.views import certificates, dashboard, errors, look_up, public, send_log, tokens
 
@@ -17,6 +18,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("robots.txt", public.robots, name="robots"),
     path("favicon.ico", public.favicon, name="favicon"),
     path("health/", public.health, name="health"),
+    path("api/", include("directory.api.urls")),
+    path("", include("mailer.urls")),
+    path("admin/", admin.site.urls),
     path(ORGANIZATION, dashboard.dashboard, name="dashboard"),
     path(f"{ORGANIZATION}send-log/", send_log.send_log, name="send-log"),
     path(f"{ORGANIZATION}send-log.csv", send_log.send_log_csv, name="send-log-csv"),

@@ -1,0 +1,130 @@
+"""The mailer in the administration. Contents and keys are never shown, not even encrypted."""
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.helpers import ActionForm
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from directory.administration import ReadOnlyAdmin, act
+from directory.errors import DirectoryError
+from mailer.ca.errors import AuthorityError
+from mailer.ca.shards import Reason
+from mailer.models import (
+    Authority,
+    Batch,
+    CertificateRevocationList,
+    DataKey,
+    Invitation,
+    Issuance,
+    LedgerEvent,
+    Message,
+    Notice,
+    Publication,
+    SendEvent,
+    SigningIdentity,
+    Suppression,
+)
+from mailer.revoking import revoke
+
+
+class RevocationForm(ActionForm):
+    """The action and the reason that the CRL will give."""
+
+    reason = forms.ChoiceField(label=_("Reason:"), choices=[(reason.value, reason.value.replace("_", " ")) for reason in Reason], required=False)
+
+
+@admin.register(Authority)
+class AuthorityAdmin(ReadOnlyAdmin[Authority]):
+    list_display = ("slug", "parent", "assigned", "created_at")
+
+
+@admin.register(SigningIdentity)
+class SigningIdentityAdmin(ReadOnlyAdmin[SigningIdentity]):
+    list_display = ("address", "organization", "status", "created_at")
+    list_filter = ("status",)
+    list_select_related = ("organization",)
+    search_fields = ("=match", "organization__legal_name")
+
+
+@admin.register(Issuance)
+class IssuanceAdmin(ReadOnlyAdmin[Issuance]):
+    list_display = ("address", "profile", "status", "serial", "issued_at", "not_after", "revoked_at")
+    list_filter = ("status", "profile")
+    search_fields = ("=address", "=serial")
+    actions = ("revoke",)
+    action_form = RevocationForm
+
+    @admin.action(description=_("Revoke"), permissions=["act"])
+    def revoke(self, request: HttpRequest, rows: QuerySet[Issuance]) -> None:
+        asked = request.POST.get("reason", "")
+        reason = Reason(asked) if asked in set(Reason) else Reason.UNSPECIFIED
+        refusals = (AuthorityError, DirectoryError)
+        act(self, request, rows, lambda row, actor, at: revoke(issuance_id=row.id, reason=reason, actor=actor, at=at), refusals=refusals)
+
+
+@admin.register(LedgerEvent)
+class LedgerEventAdmin(ReadOnlyAdmin[LedgerEvent]):
+    list_display = ("id", "at", "actor", "event", "issuance", "detail")
+    list_filter = ("event",)
+
+
+@admin.register(CertificateRevocationList)
+class CertificateRevocationListAdmin(ReadOnlyAdmin[CertificateRevocationList]):
+    list_display = ("authority", "shard", "number", "this_update", "next_update")
+
+
+@admin.register(DataKey)
+class DataKeyAdmin(ReadOnlyAdmin[DataKey]):
+    list_display = ("owner", "created_at")
+
+
+@admin.register(Batch)
+class BatchAdmin(ReadOnlyAdmin[Batch]):
+    list_display = ("id", "organization", "on_missing", "actor", "accepted_at")
+    list_select_related = ("organization",)
+    ordering = ("-accepted_at",)
+
+
+@admin.register(Message)
+class MessageAdmin(ReadOnlyAdmin[Message]):
+    list_display = ("recipient", "organization", "status", "accepted_at", "updated_at", "id")
+    list_filter = ("status",)
+    list_select_related = ("organization",)
+    search_fields = ("=match", "=message_id", "=reference")
+    ordering = ("-accepted_at",)
+
+
+@admin.register(SendEvent)
+class SendEventAdmin(ReadOnlyAdmin[SendEvent]):
+    list_display = ("id", "at", "message", "event", "attempt", "actor", "detail")
+    list_filter = ("event",)
+    ordering = ("-id",)
+
+
+@admin.register(Notice)
+class NoticeAdmin(ReadOnlyAdmin[Notice]):
+    list_display = ("recipient", "kind", "status", "attempt", "created_at", "updated_at")
+    list_filter = ("kind", "status")
+    search_fields = ("=match",)
+    ordering = ("-created_at",)
+
+
+@admin.register(Publication)
+class PublicationAdmin(ReadOnlyAdmin[Publication]):
+    list_display = ("address", "status", "actor", "created_at", "expires_at", "proven_at")
+    list_filter = ("status",)
+    search_fields = ("=match", "=fingerprint")
+
+
+@admin.register(Invitation)
+class InvitationAdmin(ReadOnlyAdmin[Invitation]):
+    list_display = ("address", "organization", "actor", "created_at", "answered_at")
+    list_select_related = ("organization",)
+    search_fields = ("=match",)
+
+
+@admin.register(Suppression)
+class SuppressionAdmin(ReadOnlyAdmin[Suppression]):
+    list_display = ("__str__", "at")

@@ -1,0 +1,1 @@
+"""What it costs, as ratios against fixed floors measured in the same run: `make bench`."""

@@ -1,0 +1,2 @@
+class NotMeasuredError(Exception):
+    """A row cannot be measured here; the text says why."""

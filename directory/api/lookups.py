@@ -59,12 +59,12 @@ class CertificatesView(APIView):
     @documented_certificates
     def get(self, request: Request) -> HttpResponse:
         now = timezone.now()
-        _check_caller(request)
+        token = _check_caller(request)
         address = _parse_address(request.query_params.get("email"))
         usage = _parse_usage(request.query_params.get("usage"))
         at = _parse_moment(request.query_params.get("at"), now=now)
         with_receipt = request.query_params.get("receipt", "") in {"1", "true"}
-        quotas.take(request, cost=1, at=now)
+        quotas.take(token=token, meta=request.META, cost=1, at=now)
         if getattr(request.accepted_renderer, "media_type", "") == CertificateBytes.media_type:
             return _der(request, address, usage=usage, at=at or now, now=now)
         if usage is Usage.ENCRYPT and at is None and not with_receipt:
@@ -89,7 +89,7 @@ class LookupsView(APIView):
         inviting = _check_inviter(token) if invite else None
         parsed = [_try_address(text) for text in texts]
         addresses = [address for address in parsed if address is not None]
-        quotas.take(request, cost=len(texts), at=now)
+        quotas.take(token=token, meta=request.META, cost=len(texts), at=now)
         ready = read_answers(addresses, at=now, status_only="certificates" not in fields) if addresses else []
         if inviting is not None:
             misses = [address for address, answer in zip(addresses, ready, strict=True) if not answer.found]

@@ -4,14 +4,15 @@ Counted in Redis for all processes. While Redis does not answer, each process co
 """
 
 import logging
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from ipaddress import ip_address, ip_network
+from typing import Any
 
 import redis
 from django.conf import settings
 from django.utils.translation import gettext as _
-from rest_framework.request import Request
 
 from directory.api.problems import Problem
 from directory.models import ApiToken
@@ -29,12 +30,15 @@ return 1
 """
 
 
-def take(request: Request, *, cost: int, at: datetime) -> None:
-    """Take `cost` look-ups out of the caller's quota; raises Problem 429 with Retry-After when that is more than is left."""
-    if isinstance(request.auth, ApiToken):
-        caller, limit = f"org:{request.auth.organization_id}", settings.LETTERLOCK_TOKEN_QUOTA
+def take(*, token: ApiToken | None, meta: Mapping[str, Any], cost: int, at: datetime) -> None:
+    """Take `cost` look-ups out of the caller's quota; raises Problem 429 with Retry-After when that is more than is left.
+
+    `meta` is the request's META, by which a caller without a token is known.
+    """
+    if token is not None:
+        caller, limit = f"org:{token.organization_id}", settings.LETTERLOCK_TOKEN_QUOTA
     else:
-        caller, limit = f"net:{address_range(client_address(request))}", settings.LETTERLOCK_ANONYMOUS_QUOTA
+        caller, limit = f"net:{address_range(client_address(meta))}", settings.LETTERLOCK_ANONYMOUS_QUOTA
     window, into = divmod(int(at.timestamp()), WINDOW_SECONDS)
     if not _take(f"quota:{caller}:{window}", cost, limit):
         raise Problem(
@@ -46,13 +50,13 @@ def take(request: Request, *, cost: int, at: datetime) -> None:
         )
 
 
-def client_address(request: Request) -> str:
+def client_address(meta: Mapping[str, Any]) -> str:
     """The caller's IP address; behind a proxy the last one in X-Forwarded-For, which is the proxy's own word."""
     if settings.LETTERLOCK_BEHIND_PROXY:
-        last = str(request.META.get("HTTP_X_FORWARDED_FOR", "")).rpartition(",")[2].strip()
+        last = str(meta.get("HTTP_X_FORWARDED_FOR", "")).rpartition(",")[2].strip()
         if last:
             return last
-    return str(request.META.get("REMOTE_ADDR", ""))
+    return str(meta.get("REMOTE_ADDR", ""))
 
 
 def address_range(text: str) -> str:
@@ -88,3 +92,8 @@ def _take(key: str, cost: int, limit: int) -> bool:
         return False
     _own_counts[key] = used + cost
     return True
+
+
+def forget_own_counts() -> None:
+    """Let this process count from nothing again."""
+    _own_counts.clear()

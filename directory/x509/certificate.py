@@ -12,7 +12,6 @@ from typing import TypeVar
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, PublicKeyAlgorithmOID
 
 from directory.x509 import der
@@ -109,6 +108,13 @@ def parse_certificate(data: bytes) -> ParsedCertificate:
 
     (1) cut the exact issuer, serial and key out of the DER, (2) let cryptography check the whole, (3) read extensions, names and key.
     """
+    with warnings.catch_warnings():
+        # cryptography warns of odd names and numbers that it reads all the same: neither a fault of ours nor of use in a log.
+        warnings.simplefilter("ignore")
+        return _parse(data)
+
+
+def _parse(data: bytes) -> ParsedCertificate:
     # (1) the exact bytes
     if len(data) > MOST_OCTETS:
         raise CertificateTooLargeError(f"A certificate has at most {MOST_OCTETS} octets.")
@@ -185,10 +191,7 @@ class _Usages:
     @classmethod
     def read(cls, certificate: x509.Certificate) -> "_Usages":
         try:
-            with warnings.catch_warnings():
-                # A negative serial number inside an AuthorityKeyIdentifier: of no use to us, so it need not spoil the rest.
-                warnings.simplefilter("ignore", CryptographyDeprecationWarning)
-                extensions = certificate.extensions
+            extensions = certificate.extensions
             usage = _value(extensions, x509.KeyUsage)
             extended = _value(extensions, x509.ExtendedKeyUsage)
             constraints = _value(extensions, x509.BasicConstraints)

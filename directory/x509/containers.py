@@ -54,15 +54,16 @@ def _read_pem(data: bytes) -> list[bytes]:
     if b"PRIVATE KEY-----" in data:
         raise PrivateKeyInUploadError("The upload holds a private key. It was not kept; please replace that key.")
     found: list[bytes] = []
-    for label, body in _PEM.findall(data):
+    blocks = _PEM.findall(data)
+    if not blocks:
+        raise MalformedUploadError("The PEM in the upload is damaged.")
+    for label, body in blocks:
         if label in _CERTIFICATE_LABELS:
             found.append(_decode(body))
         elif label in _CMS_LABELS:
             found += _read_der(_decode(body))
         else:
             raise MalformedUploadError("The upload holds something that is not a certificate.")
-    if not found:
-        raise MalformedUploadError("The PEM in the upload is damaged.")
     return found
 
 

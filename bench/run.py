@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from bench import sealing
+from bench import lookups, sealing
 from bench.errors import NotMeasuredError
 from bench.rows import Goal, Row, missing, table, write
 
@@ -22,6 +22,7 @@ class Group(NamedTuple):
 
 GROUPS = {
     "sealing": Group(sealing.rows, sealing.GOALS),
+    "lookups": Group(lookups.rows, lookups.GOALS),
 }
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from datetime import datetime, timedelta
+from functools import partial
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -29,16 +30,22 @@ def publish_revocation_list(number: int, authority: OpenAuthority, *, actor: str
     this_update = whole_second(at)
     previous = newest(Shard(slug, number))
     life = ROOT_REVOCATION_LIST_LIFE if authority.is_root else REVOCATION_LIST_LIFE
-    builder = revocation_list_builder(
+    revoked = _revoked(slug, number, at=this_update)
+    build = partial(
+        revocation_list_builder,
         authority.issuer,
         number=previous.number + 1 if previous else 1,
         shard=None if authority.is_root else number,
-        revoked=list(_revoked(slug, number, at=this_update)),
         this_update=this_update,
         life=life,
         addresses=addresses(),
     )
-    signed = sign_revocation_list(builder, authority.key, lint=lambda der: revocation_list_findings(der, of_root=authority.is_root))
+    signed = sign_revocation_list(
+        build(revoked=revoked),
+        authority.key,
+        sample=build(revoked=list({entry.reason: entry for entry in revoked}.values())),
+        lint=lambda der: revocation_list_findings(der, of_root=authority.is_root),
+    )
     return _store(slug, number, signed, last_second(this_update, life), actor=actor, at=at)
 
 

@@ -10,7 +10,7 @@ from django.shortcuts import redirect, resolve_url
 from django.urls import URLPattern, URLResolver
 from django.utils.translation import gettext_lazy as _
 
-NOT_HERE = frozenset({"login", "logout", "password_change", "password_change_done"})
+NOT_HERE = frozenset({"logout", "password_change", "password_change_done"})
 
 
 class OperatorSite(AdminSite):

@@ -1,0 +1,120 @@
+"""The administration: every table, no secrets, nothing edited; actions call the verbs; only staff with the second factor."""
+
+from datetime import datetime
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.db.models import BinaryField
+from django.test import Client
+from django.urls import reverse
+
+from directory.administration import SECRET_FIELDS
+from directory.models import ApiToken, Certificate, CertificateStatus, DirectoryEvent, Mailbox, Organization, OrganizationStatus
+from mailer.models import MessageStatus
+from onboarding.models import User
+from tests.portal.conftest import Letter, Published
+from tests.portal.rights.cast import Cast, Person
+
+OURS = [model for app in ("directory", "mailer", "onboarding") for model in apps.get_app_config(app).get_models()]
+
+
+def listing(model: type) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+
+
+@pytest.fixture
+def operator(cast: Cast) -> Client:
+    return cast.client(Person.OPERATOR)
+
+
+def test_it_has_every_table_of_ours_and_no_other() -> None:
+    assert set(admin.site._registry) == set(OURS)
+
+
+@pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.label)
+def test_it_lists_every_table_and_edits_none(operator: Client, letter: Letter, model: type) -> None:
+    letter(status=MessageStatus.HELD)
+    page = operator.get(listing(model))
+    assert page.status_code == 200
+    assert "addlink" not in page.text
+    assert operator.get(listing(model) + "add/").status_code == 403
+    shown = admin.site._registry[model]
+    columns = set(shown.get_fields(page.wsgi_request))
+    assert not columns & SECRET_FIELDS
+    assert not columns & {field.name for field in model._meta.get_fields() if isinstance(field, BinaryField)}
+    row = model._default_manager.first()
+    if row is not None:
+        change = reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_change", args=[row.pk])
+        assert operator.get(change).status_code == 200
+        assert operator.post(change, {}).status_code == 403
+        assert (
+            operator.post(reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_delete", args=[row.pk]), {"post": "yes"}).status_code
+            == 403
+        )
+
+
+def test_it_shows_no_password_hash_and_no_digest(operator: Client, cast: Cast) -> None:
+    user = cast.people[Person.OWNER]
+    user.set_password("correct horse battery staple")
+    user.save()
+    page = operator.get(reverse("admin:onboarding_user_change", args=[user.pk])).text
+    assert user.email in page
+    assert user.password not in page
+    token = operator.get(reverse("admin:directory_apitoken_change", args=[cast.token.pk])).text
+    assert cast.token.prefix in token
+    assert cast.token.digest not in token
+
+
+def act(client: Client, model: type, action: str, *rows: object, reason: str = "") -> str:
+    return client.post(listing(model), {"action": action, "_selected_action": rows, "reason": reason, "index": 0}, follow=True).text
+
+
+def test_an_operator_suspends_and_reinstates_with_a_reason(operator: Client, cast: Cast) -> None:
+    organization, actor = cast.organization, cast.people[Person.OPERATOR].actor
+    assert "Type the reason" in act(operator, Organization, "suspend", organization.pk)
+    organization.refresh_from_db()
+    assert organization.status == OrganizationStatus.ACTIVE
+    act(operator, Organization, "suspend", organization.pk, reason="court order")
+    organization.refresh_from_db()
+    assert organization.status == OrganizationStatus.SUSPENDED
+    event = DirectoryEvent.objects.latest("id")
+    assert (event.actor, event.detail) == (actor, {"reason": "court order"})
+    assert "cannot go from suspended to suspended" in act(operator, Organization, "suspend", organization.pk, reason="again")
+    act(operator, Organization, "reinstate", organization.pk, reason="lifted")
+    organization.refresh_from_db()
+    assert organization.status == OrganizationStatus.ACTIVE
+
+
+def test_an_operator_revokes_a_token_and_takes_certificates_out(operator: Client, cast: Cast, published: Published, now: datetime) -> None:
+    act(operator, ApiToken, "revoke", cast.token.pk)
+    cast.token.refresh_from_db()
+    assert cast.token.revoked_at is not None
+    first, second, third = published("dora@example.com"), published("emil@example.com", key="rsa2048"), published("fay@example.com", key="p384")
+    act(operator, Certificate, "withdraw", first.pk)
+    act(operator, Mailbox, "hide", second.mailbox.pk)
+    act(operator, Mailbox, "erase", third.mailbox.pk)
+    for row in (first, second, third):
+        row.refresh_from_db()
+        row.mailbox.refresh_from_db()
+    assert first.status == CertificateStatus.REVOKED
+    assert second.mailbox.hidden_at >= now
+    assert third.status == CertificateStatus.ERASED
+
+
+@pytest.mark.parametrize("person", [Person.OWNER, Person.REVIEWER, Person.CHARLIE, Person.APPLICANT])
+def test_others_are_refused(cast: Cast, person: Person) -> None:
+    client = cast.client(person)
+    assert client.get("/admin/").status_code == 403
+    assert client.get(listing(User)).status_code == 403
+    assert client.post(listing(ApiToken), {"action": "revoke", "_selected_action": cast.token.pk}).status_code == 403
+    cast.token.refresh_from_db()
+    assert cast.token.revoked_at is None
+
+
+def test_it_wants_the_second_factor(cast: Cast) -> None:
+    answer = cast.client(Person.BARE_OPERATOR).get("/admin/")
+    assert answer.status_code == 302
+    assert answer.headers["Location"].startswith(reverse("second-factor"))
+    assert cast.client(Person.ANONYMOUS).get("/admin/").headers["Location"] == f"{reverse('login')}?next=/admin/"
+    assert cast.client(Person.ANONYMOUS).get("/admin/login/").headers["Location"] == reverse("login")

@@ -1,0 +1,78 @@
+"""The overview: figures of today, two weeks as a chart with its table, what is to be done."""
+
+import re
+from datetime import datetime, timedelta
+
+from django.urls import reverse
+
+from directory.models import Organization
+from directory.organizations import suspend
+from mailer.models import MessageStatus
+from portal.charts import Day, Series, columns
+from portal.views.dashboard import DAYS, fortnight
+from tests.portal.conftest import Letter
+from tests.portal.rights.cast import Cast, Person
+
+
+def url(cast: Cast) -> str:
+    return reverse("dashboard", args=[cast.organization.pk])
+
+
+def test_it_counts_what_is_so(cast: Cast, letter: Letter) -> None:
+    for status in (MessageStatus.HANDED, MessageStatus.DELIVERED, MessageStatus.HELD, MessageStatus.HELD, MessageStatus.BOUNCED):
+        letter(status=status)
+    letter(status=MessageStatus.HELD, organization=cast.charlies)
+    page = cast.client(Person.OWNER).get(url(cast))
+    assert page.context["figures"] == {"today": 5, "sealed": 2, "held": 2, "expiring": 0, "not_delivered": 1}
+    assert [message.status for message in page.context["latest"]].count("held") == 2
+
+
+def test_it_puts_every_letter_on_its_day(cast: Cast, letter: Letter, now: datetime) -> None:
+    for days, status in ((0, MessageStatus.HANDED), (3, MessageStatus.HELD), (13, MessageStatus.FAILED), (14, MessageStatus.HANDED)):
+        letter(status=status, at=now - timedelta(days=days))
+    chart = fortnight(cast.organization, at=now)
+    assert [day.counts for day in chart.days if day.total] == [(0, 0, 1), (0, 1, 0), (1, 0, 0)]
+    assert len(chart.days) == DAYS
+    assert chart.days[-1].day == now.date()
+    page = cast.client(Person.OWNER).get(url(cast)).text
+    assert len(re.findall(r'<rect class="mark-(?!body)', page)) == len(chart.bars) == 3
+    assert page.index('<svg class="plot') < page.index("The numbers")
+
+
+def test_it_lists_what_waits_for_this_person(cast: Cast, now: datetime) -> None:
+    Organization.objects.filter(pk=cast.organization.pk).update(valid_until=now + timedelta(days=10, hours=1))
+    cast.organization.tokens.filter(revoked_at=None).update(expires_at=now + timedelta(days=5, hours=1))
+    owner = cast.client(Person.OWNER).get(url(cast))
+    assert {(task.word, task.state) for task in owner.context["todo"]} >= {
+        ("Token “full” expires", "5 days left"),
+        ("Renew the validation of your organisation", "10 days left"),
+    }
+    viewer = cast.client(Person.VIEWER).get(url(cast))
+    assert [task.state for task in viewer.context["todo"]] == ["10 days left"]
+
+
+def test_it_says_that_the_organisation_is_suspended(cast: Cast, now: datetime) -> None:
+    suspend(organization=cast.organization, reason="test", actor="user:operator", at=now)
+    assert "This organisation is suspended" in cast.client(Person.OWNER).get(url(cast)).text
+
+
+def test_charlie_sees_nothing(cast: Cast) -> None:
+    for person in (Person.CHARLIE, Person.APPLICANT, Person.REVIEWER, Person.OPERATOR):
+        assert cast.client(person).get(url(cast)).status_code == 404
+
+
+def test_it_asks_for_sign_in_and_second_factor(cast: Cast) -> None:
+    anonymous = cast.client(Person.ANONYMOUS).get(url(cast))
+    assert anonymous.headers["Location"] == f"{reverse('login')}?next={url(cast)}"
+    assert cast.client(Person.BARE_OWNER).get(url(cast)).status_code == 302
+
+
+def test_a_chart_begins_at_nought_and_keeps_its_bars_inside(now: datetime) -> None:
+    for most in (0, 1, 3, 9, 10, 41, 99, 100, 12345, 1_000_000):
+        chart = columns([Series("a", "mark-1"), Series("b", "mark-2")], [Day(now.date(), (most, most // 2))])
+        total = most + most // 2
+        assert chart.total == total
+        assert chart.rules[-1].value >= total
+        assert 1 <= len(chart.rules) <= 5
+        assert all(float(bar.y) >= 10 for bar in chart.bars)
+        assert len(chart.bars) == sum(count > 0 for count in (most, most // 2))

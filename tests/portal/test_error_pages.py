@@ -1,0 +1,55 @@
+"""Errors in the portal's own face; on the API as problem documents."""
+
+import pytest
+from django.test import Client, RequestFactory
+from django.urls import reverse
+from pytest_django import Settings
+
+from portal.views import errors
+from tests.portal.rights.cast import Cast, Person
+
+
+@pytest.mark.django_db
+def test_an_unknown_address_is_answered_in_the_face(client: Client) -> None:
+    page = client.get("/nothing-here/")
+    assert page.status_code == 404
+    assert "There is nothing here" in page.text
+    assert "css/tokens" in page.text
+
+
+@pytest.mark.django_db
+def test_an_unknown_address_of_the_api_is_a_problem(client: Client) -> None:
+    answer = client.get("/api/v1/nothing-here")
+    assert answer.status_code == 404
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["status"] == 404
+
+
+def test_what_a_role_may_not_do_is_refused_in_the_face(cast: Cast) -> None:
+    page = cast.client(Person.VIEWER).post(reverse("token-revoke", args=[cast.organization.pk, cast.token.pk]))
+    assert page.status_code == 403
+    assert "This is not for you to see" in page.text
+
+
+@pytest.mark.django_db
+def test_a_wrong_host_gets_no_page_of_ours(client: Client, settings: Settings) -> None:
+    settings.ALLOWED_HOSTS = ["portal.example.org"]
+    answer = client.get("/", headers={"host": "evil.example.org"})
+    assert answer.status_code == 400
+    assert "evil.example.org" not in answer.text
+
+
+def test_a_fault_is_told_without_asking_the_database(rf: RequestFactory) -> None:
+    """No `db` fixture: the page must not need what may just have failed."""
+    page = errors.server_error(rf.get("/organizations/"))
+    assert page.status_code == 500
+    assert "Something went wrong on our side" in page.content.decode()
+    problem = errors.server_error(rf.get("/api/v1/messages"))
+    assert problem.headers["Content-Type"] == "application/problem+json"
+
+
+def test_a_bad_request_has_its_page(rf: RequestFactory) -> None:
+    request = rf.get("/lookup")
+    page = errors.bad_request(request, Exception("detail that stays inside"))
+    assert page.status_code == 400
+    assert "detail that stays inside" not in page.content.decode()

@@ -1,0 +1,152 @@
+"""The send log: newest first, filtered by the URL, one page a letter, CSV; Charlie sees none of it."""
+
+import csv
+import io
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from django.urls import reverse
+
+from mailer.models import MessageStatus, SendEvent
+from portal.views import send_log
+from tests.portal.conftest import Letter, Published
+from tests.portal.rights.cast import Cast, Person
+
+
+def url(cast: Cast, name: str = "send-log") -> str:
+    return reverse(name, args=[cast.organization.pk])
+
+
+def recipients(page: object) -> list[str]:
+    return [row.recipient for row in page.context["rows"]]  # type: ignore[attr-defined]
+
+
+def test_it_lists_the_newest_first_and_nothing_of_others(cast: Cast, letter: Letter, now: datetime) -> None:
+    letter("old@example.com", at=now - timedelta(hours=2))
+    letter("new@example.com", at=now)
+    letter("charlies@example.com", organization=cast.charlies)
+    assert recipients(cast.client(Person.VIEWER).get(url(cast))) == ["new@example.com", "old@example.com"]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({"to": "DORA"}, {"dora@example.com"}),
+        ({"status": "held"}, {"emil@example.net"}),
+        ({"reference": "44"}, {"dora@example.com"}),
+        ({"view": "held"}, {"emil@example.net"}),
+        ({"view": "not-delivered"}, {"fay@example.org"}),
+        ({"view": "held", "to": "dora"}, set()),
+        ({"to": "%"}, set()),
+        ({"status": "nonsense", "to": "emil"}, {"emil@example.net"}),
+        ({"since": "not a day"}, {"dora@example.com", "emil@example.net", "fay@example.org"}),
+        ({"until": "2020-01-01"}, set()),
+    ],
+)
+def test_it_filters_by_the_url(cast: Cast, letter: Letter, query: dict[str, str], found: set[str]) -> None:
+    letter("dora@example.com", MessageStatus.HANDED, reference="ST-4471")
+    letter("emil@example.net", MessageStatus.HELD, reference="ST-5")
+    letter("fay@example.org", MessageStatus.BOUNCED)
+    page = cast.client(Person.OWNER).get(url(cast), query)
+    assert page.status_code == 200
+    assert set(recipients(page)) == found
+
+
+def test_it_filters_by_whole_days(cast: Cast, letter: Letter, now: datetime) -> None:
+    yesterday = now.replace(hour=23, minute=59, second=59) - timedelta(days=1)
+    letter("yesterday@example.com", at=yesterday)
+    letter("today@example.com", at=now.replace(hour=0, minute=0, second=0))
+    client = cast.client(Person.OWNER)
+    assert recipients(client.get(url(cast), {"until": f"{yesterday:%Y-%m-%d}"})) == ["yesterday@example.com"]
+    assert recipients(client.get(url(cast), {"since": f"{now:%Y-%m-%d}"})) == ["today@example.com"]
+
+
+def test_it_names_each_filter_and_the_way_without_it(cast: Cast, letter: Letter) -> None:
+    letter()
+    page = cast.client(Person.OWNER).get(url(cast), {"to": "dora", "status": "handed"})
+    assert page.context["chips"] == [("Recipient: dora", "status=handed"), ("Status: Handed over", "to=dora")]
+
+
+def test_it_walks_every_page_to_the_end_and_back(cast: Cast, letter: Letter, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(send_log, "PAGE", 3)
+    for number in range(7):
+        letter(f"n{number}@example.com", at=now - timedelta(seconds=number // 2))
+    client, there = cast.client(Person.OWNER), []
+    page = client.get(url(cast))
+    assert not page.context["newer"]
+    while True:
+        there.append(recipients(page))
+        if not page.context["older"]:
+            break
+        page = client.get(f"{url(cast)}?{page.context['older']}")
+    assert sorted(address for rows in there for address in rows) == [f"n{number}@example.com" for number in range(7)]
+    assert [len(rows) for rows in there] == [3, 3, 1]
+    back = []
+    while page.context["newer"]:
+        page = client.get(f"{url(cast)}?{page.context['newer']}")
+        back.append(recipients(page))
+    assert back == there[-2::-1]
+
+
+@pytest.mark.parametrize("cursor", ["x", "e30", "WyIyMDIwIiwgMV0", "%00", "W10"])
+def test_it_does_not_know_a_cursor_that_is_none(cast: Cast, cursor: str) -> None:
+    client = cast.client(Person.OWNER)
+    for name in ("after", "before"):
+        assert client.get(url(cast), {name: cursor}).status_code == 404
+
+
+def test_it_says_so_when_there_is_nothing(cast: Cast) -> None:
+    client = cast.client(Person.OWNER)
+    assert "Nothing was sent yet" in client.get(url(cast)).text
+    assert "No letter matches" in client.get(url(cast), {"to": "nobody"}).text
+
+
+def test_it_tells_what_happened_to_a_letter(cast: Cast, letter: Letter, published: Published, now: datetime) -> None:
+    certificate = published("dora@example.com", key="rsa2048")
+    message = letter(certificate=certificate.fingerprint)
+    for seconds, event in enumerate(("accepted", "sealing", "sealed", "handed")):
+        SendEvent.objects.create(
+            message=message, organization=cast.organization, at=now + timedelta(seconds=seconds), event=event, detail="<words>", actor="system:worker"
+        )
+    page = cast.client(Person.OWNER).get(reverse("message", args=[cast.organization.pk, message.pk]))
+    assert [event.event for event in page.context["events"]] == ["accepted", "sealing", "sealed", "handed"]
+    assert "RSA 2048, encrypts only" in page.text
+    assert "&lt;words&gt;" in page.text
+    assert "<words>" not in page.text
+    assert page.text.index("Accepted") < page.text.index("Handed over", page.text.index("timeline"))
+
+
+def test_it_says_of_a_held_letter_how_it_is_kept(cast: Cast, letter: Letter) -> None:
+    message = letter(status=MessageStatus.HELD)
+    page = cast.client(Person.OWNER).get(reverse("message", args=[cast.organization.pk, message.pk]))
+    assert "encrypted at rest under a key of your organisation" in page.text
+    assert page.context["kept"] == "content"
+
+
+def test_it_exports_what_is_filtered_as_csv(cast: Cast, letter: Letter) -> None:
+    letter("dora@example.com", reference='=HYPERLINK("http://evil.example.org")')
+    letter("emil@example.net", MessageStatus.HELD, reference="plain, with comma")
+    letter("charlies@example.com", organization=cast.charlies)
+    client = cast.client(Person.VIEWER)
+    answer = client.get(url(cast, "send-log-csv"))
+    rows = list(csv.DictReader(io.StringIO(b"".join(answer.streaming_content).decode())))  # type: ignore[attr-defined]
+    assert {row["recipient"] for row in rows} == {"dora@example.com", "emil@example.net"}
+    assert {row["reference"] for row in rows} == {'\'=HYPERLINK("http://evil.example.org")', "plain, with comma"}
+    assert "attachment" in answer.headers["Content-Disposition"]
+    held = client.get(url(cast, "send-log-csv"), {"status": "held"})
+    assert len(b"".join(held.streaming_content).splitlines()) == 2  # type: ignore[attr-defined]
+
+
+def test_charlie_sees_nothing(cast: Cast, letter: Letter) -> None:
+    message, foreign = letter(), letter(organization=cast.charlies)
+    charlie = cast.client(Person.CHARLIE)
+    for address in (
+        url(cast),
+        url(cast, "send-log-csv"),
+        reverse("message", args=[cast.organization.pk, message.pk]),
+        reverse("message", args=[cast.charlies.pk, message.pk]),
+    ):
+        assert charlie.get(address).status_code == 404
+    assert cast.client(Person.OWNER).get(reverse("message", args=[cast.organization.pk, foreign.pk])).status_code == 404
+    assert cast.client(Person.OWNER).get(reverse("message", args=[cast.organization.pk, uuid4()])).status_code == 404

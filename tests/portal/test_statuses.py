@@ -1,0 +1,71 @@
+"""Every status and every event has a look, and every look can be drawn."""
+
+import re
+from pathlib import Path
+
+import pytest
+from django.template import engines
+
+from directory.models import CertificateStatus, OrganizationStatus
+from mailer.models import IssuanceStatus, MessageStatus, PublicationStatus, SigningIdentityStatus
+from onboarding.applications import CheckOutcome
+from onboarding.states import Status
+from portal import statuses
+
+ROOT = Path(__file__).resolve().parents[2]
+ENUMERATIONS = {
+    "message": MessageStatus,
+    "application": Status,
+    "check": CheckOutcome,
+    "certificate": CertificateStatus,
+    "identity": SigningIdentityStatus,
+    "issuance": IssuanceStatus,
+    "publication": PublicationStatus,
+    "organization": OrganizationStatus,
+}
+TONES = {"ok", "wait", "bad", "move", "idle"}
+
+
+def sprite() -> set[str]:
+    return set(re.findall(r'<symbol id="i-(\w+)"', (ROOT / "templates/parts/sprite.html").read_text(encoding="utf-8")))
+
+
+@pytest.mark.parametrize(("kind", "status"), [(kind, status) for kind, enumeration in ENUMERATIONS.items() for status in enumeration])
+def test_it_has_a_look_for_every_status(kind: str, status: str) -> None:
+    look = statuses.look(status, kind)
+    assert look.tone in TONES
+    assert look.icon in sprite()
+    assert str(look.word)
+
+
+def test_it_has_no_look_for_what_is_no_status() -> None:
+    for kind, enumeration in ENUMERATIONS.items():
+        assert set(statuses.KINDS[kind][0]) == {status.value for status in enumeration}
+    with pytest.raises(KeyError):
+        statuses.look("lost", "message")
+
+
+def test_it_has_a_look_for_every_event_that_the_mailer_writes() -> None:
+    written = set()
+    for path in (ROOT / "mailer").glob("*.py"):
+        code = path.read_text(encoding="utf-8")
+        if "mailer.message_states" in code:
+            written |= set(re.findall(r'\bevent=(?:"" if [^"]* else )?"(\w+)"', code))
+    assert {"released", "deferred"} <= written
+    assert {event for event in written if event not in statuses.EVENTS and event not in statuses.MESSAGE} == set()
+    assert {icon for _tone, icon, _word in statuses.EVENTS.values()} <= sprite()
+
+
+def test_it_draws_icon_and_word_never_colour_alone() -> None:
+    drawn = engines["django"].from_string('{% load face %}{% status "held" %}{% status "pass" "check" bare=True %}').render()
+    assert drawn.count("<svg") == 2
+    assert "Held" in drawn
+    assert "Passes" in drawn
+
+
+def test_every_icon_in_a_template_is_in_the_sprite() -> None:
+    used = set()
+    for path in (ROOT / "templates").rglob("*.html"):
+        used |= set(re.findall(r'{% icon "(\w+)"', path.read_text(encoding="utf-8")))
+    assert used
+    assert used - sprite() == set()

@@ -47,7 +47,7 @@ def entries(authority: Authority, count: int, kind: str, *, at: datetime) -> Non
     address = EmailAddress.parse("alice@example.net")
     parsed = parse_certificate(authority.leaf(address.address, kind, Usage.DUAL).der)
     first = publish(address=address, parsed=parsed, level="V1", source="uploaded", actor=ACTOR, at=at)
-    kept = [field.column for field in Certificate._meta.concrete_fields if field.name not in {"id", "mailbox", "fingerprint"}]
+    kept = [field.attname for field in Certificate._meta.concrete_fields if field.name not in {"id", "mailbox", "fingerprint"}]
     with connection.cursor() as cursor:
         cursor.execute(_COPY.format(columns=", ".join(kept)), {"count": count, "first": first.pk, "match": address.match})
 

@@ -26,7 +26,7 @@ class Ready(NamedTuple):
     changes_at: datetime
 
 
-def moment(at: datetime) -> str:
+def written(at: datetime) -> str:
     """A time as the API writes it: RFC 3339 in UTC."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
@@ -49,8 +49,8 @@ def describe(certificate: Certificate, *, selected: bool) -> dict[str, object]:
         "issuer": certificate.issuer,
         "source": certificate.source,
         "key": key,
-        "not_before": moment(certificate.not_before),
-        "not_after": moment(certificate.not_after),
+        "not_before": written(certificate.not_before),
+        "not_after": written(certificate.not_after),
         "selected": selected,
         "der": pybase64.b64encode(certificate.der).decode("ascii"),
     }
@@ -88,7 +88,9 @@ def prepare(mailbox: Mailbox, *, at: datetime) -> None:
     """Write the mailbox's answer anew. Call in the transaction of the change, with the mailbox's row locked."""
     shown = mailbox.hidden_at is None and mailbox.erased_at is None
     certificates = list(mailbox.certificates.exclude(status=CertificateStatus.ERASED)) if shown else []
-    answer = compute(certificates, at=at)
+    # Another process's clock may be ahead of this one's: what it has ended must not come back, nor what it published be left out.
+    done = (moment for certificate in certificates for moment in (certificate.published_at, certificate.ended_at) if moment is not None)
+    answer = compute(certificates, at=max((at, *done)))
     if not answer.found and answer.changes_at == NEVER:
         Answer.objects.filter(match=mailbox.match).delete()
         return

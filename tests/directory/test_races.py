@@ -1,0 +1,101 @@
+"""Two at once, on a real PostgreSQL: nothing is lost, nothing is doubled, and no answer shows half a change."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from threading import Barrier
+
+import orjson
+import pytest
+from django.db import connection
+
+from directory import publishing
+from directory.errors import IllegalMoveError
+from directory.lookup import read_answers
+from directory.models import Answer, Certificate, Change, DirectoryEvent, Mailbox
+from directory.x509.certificate import ParsedCertificate, parse_certificate
+from directory.x509.names import EmailAddress
+from tests.directory.conftest import ALICE, CHARLIE
+from tests.pki import Authority
+
+pytestmark = pytest.mark.django_db(transaction=True)
+NOW = datetime.now(UTC).replace(microsecond=0)
+ADDRESS = EmailAddress.parse("alice@example.com")
+
+
+def at_once(*acts: Callable[[], object]) -> list[object]:
+    """Run the acts in threads that start together; what each gave back, or the domain error it raised."""
+    barrier = Barrier(len(acts))
+
+    def run(act: Callable[[], object]) -> object:
+        try:
+            barrier.wait(10)
+            return act()
+        except IllegalMoveError as error:
+            return error
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(len(acts)) as pool:
+        return list(pool.map(run, acts))
+
+
+def publish(parsed: ParsedCertificate, actor: str = ALICE) -> Certificate:
+    return publishing.publish(address=ADDRESS, parsed=parsed, level="V1", source="uploaded", actor=actor, at=NOW)
+
+
+def shown() -> set[str]:
+    tail = read_answers([ADDRESS], at=NOW)[0].tail
+    return {entry["fingerprint"] for entry in orjson.loads(b"{" + tail)["certificates"]}
+
+
+def test_two_publications_of_one_address_both_count(authority: Authority) -> None:
+    for _ in range(5):
+        before = shown()
+        pair = [parse_certificate(authority.leaf(ADDRESS.address).der) for _ in range(2)]
+        at_once(lambda: publish(pair[0]), lambda: publish(pair[1], CHARLIE))  # noqa: B023 - run at once
+        assert shown() == before | {parsed.fingerprint for parsed in pair}
+    assert Mailbox.objects.count() == 1
+    assert Change.objects.count() == Certificate.objects.count() == 10
+
+
+def test_one_certificate_published_twice_at_once_is_published_once(authority: Authority) -> None:
+    parsed = parse_certificate(authority.leaf(ADDRESS.address).der)
+    first, second = at_once(lambda: publish(parsed), lambda: publish(parsed))
+    assert isinstance(first, Certificate)
+    assert isinstance(second, Certificate)
+    assert first.pk == second.pk
+    assert (Change.objects.count(), DirectoryEvent.objects.count()) == (1, 1)
+
+
+def test_of_two_revocations_one_counts(authority: Authority) -> None:
+    certificate = publish(parse_certificate(authority.leaf(ADDRESS.address).der))
+
+    def revoke() -> None:
+        publishing.revoke(certificate=Certificate.objects.get(pk=certificate.pk), reason="keyCompromise", actor=ALICE, at=NOW)
+
+    outcomes = at_once(*[revoke] * 4)
+    assert sum(outcome is None for outcome in outcomes) == 1
+    assert DirectoryEvent.objects.filter(verb="certificate.revoked").count() == 1
+    assert shown() == set()
+
+
+@pytest.mark.parametrize("ending", ["revoke", "erase"])
+def test_a_look_up_sees_all_of_an_ending_or_nothing_of_it(authority: Authority, ending: str) -> None:
+    certificate = publish(parse_certificate(authority.leaf(ADDRESS.address).der))
+    whole = read_answers([ADDRESS], at=NOW)[0].tail
+
+    def end() -> None:
+        if ending == "revoke":
+            publishing.revoke(certificate=certificate, reason="keyCompromise", actor=ALICE, at=NOW)
+        else:
+            publishing.erase(mailbox=certificate.mailbox, actor=ALICE, at=NOW)
+
+    def look() -> set[bytes]:
+        return {read_answers([ADDRESS], at=NOW)[0].tail for _ in range(200)}
+
+    seen = at_once(look, end, look)
+    none = b'"status":"none","certificates":[]}'
+    assert seen[0] | seen[2] <= {whole, none}  # type: ignore[operator]
+    assert read_answers([ADDRESS], at=NOW)[0].tail == none
+    assert not Answer.objects.exists()

@@ -51,10 +51,18 @@ def settings(state: Path) -> dict[str, str]:
         "LETTERLOCK_STATE": str(state),
         "LETTERLOCK_SIGNER_SOCKET": str(short_folder(state, "signer") / "signer.sock"),
         "LETTERLOCK_POLICY_ARC": POLICY_ARC,
+        # The reserved policies may be named because everything is under a root that says DEMO - DO NOT TRUST.
+        "LETTERLOCK_ASSERT_BR": "true",
         "LETTERLOCK_DEMO": "true",
         "LETTERLOCK_PKI_URL": "http://pki.example.org",
         "ALLOWED_HOSTS": "127.0.0.1,localhost",
     }
+
+
+def missing_from(environment: Mapping[str, str], values: Mapping[str, str]) -> dict[str, str]:
+    """Those of `values` that `environment` does not set, itself or by a file."""
+    given = {name.removesuffix("_FILE") for name, value in environment.items() if value}
+    return {name: value for name, value in values.items() if name.removesuffix("_FILE") not in given}
 
 
 def keys_for(role: str, state: Path, environment: Mapping[str, str]) -> dict[str, str]:
@@ -91,6 +99,4 @@ def adopt(command: str, environment: MutableMapping[str, str]) -> None:
     found = state / "running.json"
     # Before the first start there are no addresses; commands that need no server work all the same.
     running = json.loads(found.read_bytes()) if found.exists() else {"DATABASE_URL": embedded_database_url(state), "REDIS_URL": "redis://127.0.0.1"}
-    for name, value in {**settings(state), **running, **keys_for(command, state, environment)}.items():
-        if not environment.get(name.removesuffix("_FILE")):
-            environment.setdefault(name, value)
+    environment.update(missing_from(environment, {**settings(state), **running, **keys_for(command, state, environment)}))

@@ -169,7 +169,8 @@ def running(state: Path, *, port: int = PORT, durable: bool = True, say: Say) ->
             "LETTERLOCK_SMTP_URL": f"smtp://127.0.0.1:{servers.free_port(2525)}",
             "LETTERLOCK_DNS": f"127.0.0.1:{servers.free_port(5353)}",
         }
-        environment = {**embedded.without_keys(os.environ), **embedded.settings(state), **addresses, "PYTHONUNBUFFERED": "1"}
+        given = {**embedded.without_keys(os.environ), **addresses, "LETTERLOCK_STATE": str(state), "PYTHONUNBUFFERED": "1"}
+        environment = given | embedded.missing_from(given, embedded.settings(state))
         embedded.announce(state, addresses)
         portal = Portal(state, url, say, environment, services)
         stack.callback(portal.stop)

@@ -3,7 +3,7 @@
 Every function takes and gives complete encodings as bytes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import NamedTuple
 
 from .errors import MalformedCms, TooLarge
@@ -37,7 +37,7 @@ def sequence(*parts: bytes) -> bytes:
     return tlv(SEQUENCE, *parts)
 
 
-def set_of(parts: Iterable[bytes]) -> bytes:
+def set_of(parts: Collection[bytes]) -> bytes:
     """A SET OF in DER: its elements sorted by their encodings (X.690 section 11.6)."""
     return tlv(SET, *sorted(parts))
 

@@ -1,13 +1,13 @@
 """The message catalogues: what is to be translated is read out of code and templates by Babel; no gettext programs are needed."""
 
-import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
 
-from babel.messages.catalog import Catalog
-from babel.messages.extract import DEFAULT_KEYWORDS, extract_python
+from babel.messages.catalog import Catalog, Message
+from babel.messages.extract import DEFAULT_KEYWORDS
+from babel.messages.extract import extract as scan
 from babel.messages.pofile import read_po, write_po
 from django.utils.translation.template import templatize
 
@@ -30,9 +30,9 @@ def sources() -> Iterator[Path]:
     """Every file that may hold words: code and templates, in a fixed order."""
     for folder in (*ROOMS, "templates"):
         for path in sorted((ROOT / folder).rglob("*")):
-            if path.suffix == ".py" and "migrations" not in path.parts:
-                yield path
-            elif path.suffix in TEMPLATES and (folder == "templates" or "templates" in path.parts):
+            is_code = path.suffix == ".py" and "migrations" not in path.parts
+            is_template = path.suffix in TEMPLATES and "templates" in path.relative_to(ROOT).parts
+            if is_code or is_template:
                 yield path
 
 
@@ -42,30 +42,21 @@ def extract() -> Catalog:
     for path in sources():
         text = path.read_text(encoding="utf-8")
         code = templatize(text, origin=str(path)) if path.suffix in TEMPLATES else text
-        found = extract_python(BytesIO(code.encode()), KEYWORDS, ["Translators:"], {"encoding": "utf-8"})
-        for line, keyword, message, comments in found:
-            context, ids = _spec(keyword, message)
-            if ids:
-                catalog.add(ids, locations=[(str(path.relative_to(ROOT)), line)], auto_comments=comments, context=context)
+        for line, message, comments, context in scan("python", BytesIO(code.encode()), KEYWORDS, ["Translators:"], {"encoding": "utf-8"}):
+            catalog.add(message, locations=[(str(path.relative_to(ROOT)), line)], auto_comments=comments, context=context)
     return catalog
-
-
-def _spec(keyword: str | None, message: str | tuple[str | None, ...] | None) -> tuple[str | None, str | tuple[str, str] | None]:
-    """The context and the id, or the singular and the plural, out of the arguments of one call."""
-    arguments = message if isinstance(message, tuple) else (message,)
-    texts = [text for text in arguments if text]
-    if not texts:
-        return None, None
-    context = texts.pop(0) if keyword and re.match(r"n?pgettext", keyword) else None
-    if keyword and re.match(r"np?gettext", keyword) and len(texts) > 1:
-        return context, (texts[0], texts[1])
-    return context, texts[0] if texts else None
 
 
 def read() -> Catalog:
     """The Chinese catalogue as it stands."""
     with CATALOGUE.open("rb") as file:
         return read_po(file, locale=LOCALE)
+
+
+def translated(message: Message) -> bool:
+    """Whether every form of a message has words."""
+    forms = message.string if isinstance(message.string, (tuple, list)) else (message.string,)
+    return all(forms)
 
 
 def update() -> Catalog:

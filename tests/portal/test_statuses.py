@@ -1,9 +1,11 @@
 """Every status and every event has a look, and every look can be drawn."""
 
 import re
+from enum import StrEnum
 from pathlib import Path
 
 import pytest
+from django.db.models import TextChoices
 from django.template import engines
 
 from directory.models import CertificateStatus, OrganizationStatus
@@ -13,7 +15,7 @@ from onboarding.states import Status
 from portal import statuses
 
 ROOT = Path(__file__).resolve().parents[2]
-ENUMERATIONS = {
+ENUMERATIONS: dict[str, type[StrEnum | TextChoices]] = {
     "message": MessageStatus,
     "application": Status,
     "check": CheckOutcome,

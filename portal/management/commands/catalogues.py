@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from portal.catalogues import CATALOGUE, ROOT, update
+from portal.catalogues import CATALOGUE, ROOT, translated, update
 
 
 class Command(BaseCommand):
@@ -12,5 +12,5 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def handle(self, **_options: Any) -> None:
-        waiting = [message.id for message in update() if message.id and not message.string]
+        waiting = [message.id for message in update() if message.id and not translated(message)]
         self.stdout.write(f"{CATALOGUE.relative_to(ROOT)}: {len(waiting)} messages without a translation")

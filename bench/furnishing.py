@@ -4,14 +4,19 @@ import json
 import sys
 from datetime import UTC, datetime
 
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.db import connection
 
+from bench import sealing
 from directory import tokens
 from directory.models import Certificate, Organization
 from directory.organizations import create_organization
 from directory.publishing import publish
 from directory.x509.certificate import parse_certificate
 from directory.x509.names import EmailAddress
+from mailer.custody import require_key, seal_secret
+from mailer.issuing import key_context
+from mailer.models import SigningIdentity, SigningIdentityStatus
 from tests.pki import Authority, Usage
 
 ACTOR = "system:bench"
@@ -60,6 +65,30 @@ def lookups(count: str) -> dict[str, object]:
     return {"token": text}
 
 
+def sending(count: str) -> dict[str, object]:
+    """A token that may send, an identity with a certificate of its own authority, and `count` recipients."""
+    at, authority = datetime.now(UTC), Authority("Bench")
+    entries(authority, int(count), "rsa2048", at=at)
+    bank = organization(at)
+    address = EmailAddress.parse(sealing.BANK)
+    holder = authority.leaf(address.address, "rsa2048", Usage.SIGN, organization=bank.legal_name)
+    certificate = publish(address=address, parsed=parse_certificate(holder.der), level="V4", source="issued", organization=bank, actor=ACTOR, at=at)
+    identity = SigningIdentity(
+        organization=bank,
+        address=address.address,
+        match=address.match,
+        status=SigningIdentityStatus.ACTIVE,
+        certificate=certificate,
+        chain=authority.chain,
+        created_at=at,
+    )
+    key = holder.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    identity.encrypted_key = seal_secret(require_key("LETTERLOCK_SIGNING_KEK"), key, context=key_context(identity.pk))
+    identity.save()
+    _, text = tokens.make_token(organization=bank, name="Bench", scopes=["send"], actor=ACTOR, at=at)
+    return {"token": text}
+
+
 def main(arguments: list[str]) -> None:
     what, *rest = arguments
-    json.dump({"lookups": lookups}[what](*rest), sys.stdout)
+    json.dump({"lookups": lookups, "sending": sending}[what](*rest), sys.stdout)

@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +29,19 @@ class House:
     environment: Mapping[str, str]
     servers: servers.Services
 
+    def with_settings(self, more: Mapping[str, str]) -> "House":
+        return replace(self, environment={**self.environment, **more})
+
     def furnish(self, what: str, *arguments: str) -> dict[str, Any]:
-        """Run a function of `bench.furnishing` in a process with Django, and give what it answers."""
-        command = [sys.executable, "-m", "bench.in_django", "bench.furnishing", what, *arguments]
+        """Run a function of `bench.furnishing`, and give what it answers."""
+        return self.django("bench.furnishing", what, *arguments)
+
+    def django(self, module: str, *arguments: str) -> dict[str, Any]:
+        """Run a module's `main` in a process with Django, and give the JSON that it prints. Raises NotMeasuredError."""
+        command = [sys.executable, "-m", "bench.in_django", module, *arguments]
         done = subprocess.run(command, cwd=ROOT, env=dict(self.environment), stdout=subprocess.PIPE, check=False)
         if done.returncode:
-            raise NotMeasuredError(f"the {what} could not be prepared")
+            raise NotMeasuredError(f"{module} {' '.join(arguments)} failed")
         answer: dict[str, Any] = json.loads(done.stdout)
         return answer
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from bench.errors import NotMeasuredError
 
 CONNECTIONS = 4
-_OK = b"HTTP/1.1 200 "
+_TAKEN = (b"HTTP/1.1 200 ", b"HTTP/1.1 202 ")
 _LENGTH = b"content-length:"
 WAIT_SECONDS = 30
 
@@ -27,7 +27,7 @@ class _Caller:
         self.socket.sendall(request)
 
     def receive(self) -> bool:
-        """Take what has come; whether the answer is whole. Raises NotMeasuredError for anything but 200."""
+        """Take what has come; whether the answer is whole. Raises NotMeasuredError for anything but 200 and 202."""
         chunk = self.socket.recv(262_144)
         if not chunk:
             raise NotMeasuredError("the server closed a connection")
@@ -38,7 +38,7 @@ class _Caller:
         head, end, body = b"".join(self._parts).partition(b"\r\n\r\n")
         if not end:
             return False
-        if not head.startswith(_OK):
+        if not head.startswith(_TAKEN):
             raise NotMeasuredError(f"the server answered {head[:60]!r} {body[:200]!r}")
         lower = head.lower()
         start = lower.index(_LENGTH) + len(_LENGTH)
@@ -63,7 +63,7 @@ class Load:
         self._port, self._requests, self._connections, self._next = port, requests, connections, 0
 
     def run(self, count: int) -> int:
-        """Have `count` requests answered with 200. Raises NotMeasuredError."""
+        """Have `count` requests answered with 200 or 202. Raises NotMeasuredError."""
         with ExitStack() as stack, selectors.DefaultSelector() as selector:
             waiting = 0
             for _ in range(min(self._connections, count)):

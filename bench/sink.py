@@ -1,0 +1,58 @@
+"""`python -m bench.sink PORT`: an SMTP server that takes everything and keeps nothing, fast enough to be far from the bottleneck."""
+
+import asyncio
+import sys
+from typing import cast
+
+_END = b"\r\n.\r\n"
+
+
+class Sink(asyncio.Protocol):
+    """One session. Pipelined commands are answered in one write."""
+
+    def __init__(self) -> None:
+        self._buffer, self._in_data = bytearray(), False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.write(b"220 sink.example.org ESMTP\r\n")
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        replies = bytearray()
+        while True:
+            end = self._buffer.find(_END if self._in_data else b"\r\n")
+            if end < 0:
+                break
+            if self._in_data:
+                del self._buffer[: end + len(_END)]
+                self._in_data = False
+                replies += b"250 2.0.0 taken\r\n"
+                continue
+            line = bytes(self._buffer[:end])
+            del self._buffer[: end + 2]
+            replies += self._answer(line.upper())
+        if replies:
+            self._transport.write(bytes(replies))
+
+    def _answer(self, line: bytes) -> bytes:
+        if line.startswith(b"EHLO"):
+            return b"250-sink.example.org\r\n250-PIPELINING\r\n250-SMTPUTF8\r\n250 8BITMIME\r\n"
+        if line == b"DATA":
+            # A mail may be empty: the end is looked for from the line break before it.
+            self._in_data = True
+            self._buffer[:0] = b"\r\n"
+            return b"354 go on\r\n"
+        if line == b"QUIT":
+            asyncio.get_running_loop().call_soon(self._transport.close)
+            return b"221 2.0.0 bye\r\n"
+        return b"250 2.0.0 ok\r\n"
+
+
+async def serve(port: int) -> None:
+    server = await asyncio.get_running_loop().create_server(Sink, "127.0.0.1", port)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(int(sys.argv[1])))

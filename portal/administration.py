@@ -10,6 +10,8 @@ from django.shortcuts import redirect, resolve_url
 from django.urls import URLPattern, URLResolver
 from django.utils.translation import gettext_lazy as _
 
+from onboarding.access import is_verified, person_of
+
 NOT_HERE = frozenset({"logout", "password_change", "password_change_done"})
 
 
@@ -22,7 +24,8 @@ class OperatorSite(AdminSite):
     enable_nav_sidebar = True
 
     def has_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.is_active and getattr(request.user, "is_staff", False) and getattr(request.user, "otp_device", None))
+        person = person_of(request)
+        return person is not None and person.is_active and person.is_staff and is_verified(request)
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         return [*(url for url in super().get_urls() if getattr(url, "name", None) not in NOT_HERE)]
@@ -37,7 +40,7 @@ class OperatorSite(AdminSite):
                 return response
             if not request.user.is_authenticated:
                 return redirect_to_login(request.get_full_path())
-            if getattr(request.user, "otp_device", None) is None:
+            if not is_verified(request):
                 return redirect_to_login(request.get_full_path(), resolve_url("second-factor"))
             raise PermissionDenied
 

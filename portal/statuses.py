@@ -106,6 +106,8 @@ EVENTS: Mapping[str, tuple[str, str, Promise]] = {
     "gave_up": ("bad", "bad", _("Given up")),
     "not_handed": ("move", "return", _("Not handed over: to be tried again")),
     "in_doubt": ("wait", "help", _("In doubt: the other side did not answer")),
+    "reconciled_handed": ("move", "search", _("Asked the relay: it was handed over")),
+    "reconciled_not_taken": ("move", "search", _("Asked the relay: it was not taken")),
     "handed_late": ("move", "arrow", _("Handed over after all")),
 }
 KINDS: Mapping[str, tuple[Mapping[str, tuple[str, str]], Mapping[str, str | Promise]]] = {

@@ -20,6 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("health/", public.health, name="health"),
     path("api/", include("directory.api.urls")),
     path("", include("mailer.urls")),
+    path("", include("onboarding.urls")),
     path("admin/", admin.site.urls),
     path(ORGANIZATION, dashboard.dashboard, name="dashboard"),
     path(f"{ORGANIZATION}send-log/", send_log.send_log, name="send-log"),

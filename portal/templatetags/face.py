@@ -13,6 +13,7 @@ from django.utils.functional import Promise
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext
 
 from directory.models import Certificate
 from portal import statuses
@@ -107,7 +108,8 @@ def moment(value: datetime | date | None, style: str = "MINUTE") -> SafeString:
     if not isinstance(local, datetime) or style == "DAY":
         return format_html('<time datetime="{}">{}</time>', f"{local:%Y-%m-%d}", date_format(local, "SHORT_DATE_FORMAT"))
     clock = f"{local:%H:%M:%S}" if style == "EXACT" else f"{local:%H:%M}"
-    return format_html('<time datetime="{}">{}, {}</time>', local.isoformat(timespec="seconds"), date_format(local, "SHORT_DATE_FORMAT"), clock)
+    words = pgettext("a day and a time of it", "%(day)s, %(clock)s") % {"day": date_format(local, "SHORT_DATE_FORMAT"), "clock": clock}
+    return format_html('<time datetime="{}">{}</time>', local.isoformat(timespec="seconds"), words)
 
 
 @register.inclusion_tag("parts/error_summary.html")
@@ -172,5 +174,10 @@ def event_look(event: str) -> statuses.Look:
 def key_name(certificate: Certificate) -> str:
     """A certificate's key and its use in words, such as `RSA 3072, encrypts only`."""
     kind = f"EC {certificate.key_curve}" if certificate.key_curve else f"{certificate.key_type} {certificate.key_bits}"
-    uses = {(True, True): _("signs and encrypts"), (True, False): _("signs only"), (False, True): _("encrypts only"), (False, False): _("no use")}
-    return f"{kind}, {uses[certificate.can_sign, certificate.can_encrypt]}"
+    uses = {
+        (True, True): _("%(key)s, signs and encrypts"),
+        (True, False): _("%(key)s, signs only"),
+        (False, True): _("%(key)s, encrypts only"),
+        (False, False): _("%(key)s, of no use"),
+    }
+    return str(uses[certificate.can_sign, certificate.can_encrypt]) % {"key": kind}

@@ -4,13 +4,12 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_der_x509_certificate
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from directory.models import Certificate, CertificateStatus
 from mailer.models import SigningIdentity, SigningIdentityStatus
 from onboarding.models import Membership
-from portal.views.access import member_page
+from portal.views.access import member_page, room
 
 MEDIA_TYPES = {"crt": "application/pkix-cert", "pem": "application/x-pem-file"}
 
@@ -20,17 +19,14 @@ MEDIA_TYPES = {"crt": "application/pkix-cert", "pem": "application/x-pem-file"}
 def certificate(request: HttpRequest, membership: Membership) -> HttpResponse:
     """What this organisation signs with, what was validated, and every certificate that names it."""
     organization = membership.organization
-    context = {
-        "organization": organization,
-        "here": "certificate",
-        "now": timezone.now(),
-        "domains": organization.domains.order_by("domain"),
-        "identities": SigningIdentity.objects.filter(organization=organization)
-        .exclude(status=SigningIdentityStatus.RETIRED)
-        .select_related("certificate")
-        .order_by("address"),
-        "certificates": organization.certificates.exclude(status=CertificateStatus.ERASED).select_related("mailbox").order_by("-published_at"),
-    }
+    identities = SigningIdentity.objects.filter(organization=organization).exclude(status=SigningIdentityStatus.RETIRED)
+    context = room(
+        membership,
+        "certificate",
+        domains=organization.domains.order_by("domain"),
+        identities=identities.select_related("certificate").order_by("address"),
+        certificates=organization.certificates.exclude(status=CertificateStatus.ERASED).select_related("mailbox").order_by("-published_at"),
+    )
     return render(request, "organisation/certificate.html", context)
 
 

@@ -17,7 +17,7 @@ from directory.models import Organization
 from mailer.models import Message, MessageStatus, SigningIdentity, SigningIdentityStatus
 from onboarding.models import Membership
 from portal.charts import Columns, Day, Series, columns
-from portal.views.access import TOKEN_ROLES, member_page
+from portal.views.access import TOKEN_ROLES, member_page, room
 from portal.views.tokens import EXPIRES_SOON
 
 DAYS = 14
@@ -48,16 +48,16 @@ def dashboard(request: HttpRequest, membership: Membership) -> HttpResponse:
         not_delivered=Count("id", filter=Q(updated_at__gte=today, status__in=NOT_DELIVERED)),
     )
     identities = SigningIdentity.objects.filter(organization=organization).exclude(status=SigningIdentityStatus.RETIRED)
-    context = {
-        "organization": organization,
-        "here": "dashboard",
-        "now": now,
-        "figures": figures,
-        "chart": fortnight(organization, at=now),
-        "latest": messages.defer("content", "sealed").order_by("-accepted_at", "-id")[:LATEST],
-        "identities": identities.select_related("certificate"),
-        "todo": to_do(membership, at=now),
-    }
+    context = room(
+        membership,
+        "dashboard",
+        now=now,
+        figures=figures,
+        chart=fortnight(organization, at=now),
+        latest=messages.defer("content", "sealed").order_by("-accepted_at", "-id")[:LATEST],
+        identities=identities.select_related("certificate"),
+        todo=to_do(membership, at=now),
+    )
     return render(request, "organisation/dashboard.html", context)
 
 

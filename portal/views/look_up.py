@@ -13,6 +13,9 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
+from directory.api import quotas
+from directory.errors import OverQuotaError
+from directory.explanations import explain
 from directory.models import Certificate, CertificateStatus
 from directory.selection import Reason, Usage, Verdict, select
 from directory.x509.errors import MalformedAddressError
@@ -65,6 +68,13 @@ def look_up(request: HttpRequest) -> HttpResponse:
     except MalformedAddressError:
         context["fault"] = _("This is not an e-mail address that we can look up. It should look like name@example.com.")
         return render(request, "public/lookup.html", context, status=422)
+    try:
+        quotas.take(token=None, meta=request.META, cost=1, at=now)
+    except OverQuotaError as error:
+        context["fault"] = explain(error)
+        response = render(request, "public/lookup.html", context, status=429)
+        response["Retry-After"] = str(error.retry_after)
+        return response
     rows = list(
         Certificate.objects.filter(mailbox__match=address.match, mailbox__hidden_at=None, mailbox__erased_at=None)
         .exclude(status=CertificateStatus.ERASED)

@@ -18,7 +18,7 @@ from directory.models import Certificate, Organization
 from mailer.models import Message, MessageStatus
 from onboarding.models import Membership
 from portal.cursors import BadCursorError, Place
-from portal.views.access import member_page
+from portal.views.access import member_page, room
 
 PAGE = 50
 NOT_DELIVERED = (MessageStatus.BOUNCED, MessageStatus.FAILED, MessageStatus.EXPIRED)
@@ -106,18 +106,18 @@ def send_log(request: HttpRequest, membership: Membership) -> HttpResponse:
     )
     view = filters.cleaned_data.get("view") or ""
     tabs = [(name, word, count, name == view) for (name, (word, _statuses)), count in zip(VIEWS.items(), counts.values(), strict=True)]
-    context = {
-        "organization": organization,
-        "here": "send-log",
-        "filters": filters,
-        "chips": filters.chips(),
-        "rows": rows,
-        "tabs": tabs,
-        "view": view,
-        "query": urlencode(kept),
-        "newer": urlencode({**kept, "before": newer.encode()}) if newer else "",
-        "older": urlencode({**kept, "after": older.encode()}) if older else "",
-    }
+    context = room(
+        membership,
+        "send-log",
+        filters=filters,
+        chips=filters.chips(),
+        rows=rows,
+        tabs=tabs,
+        view=view,
+        query=urlencode(kept),
+        newer=urlencode({**kept, "before": newer.encode()}) if newer else "",
+        older=urlencode({**kept, "after": older.encode()}) if older else "",
+    )
     return render(request, "organisation/send_log.html", context)
 
 
@@ -145,20 +145,19 @@ def _page(messages: QuerySet[Message], *, after: str, before: str) -> tuple[list
 @member_page()
 def message(request: HttpRequest, membership: Membership, message_id: UUID) -> HttpResponse:
     """One letter: what happened, for which certificate it was sealed, what was kept."""
-    organization = membership.organization
-    letter = Message.objects.filter(organization=organization, id=message_id).select_related("batch__identity").first()
+    letter = Message.objects.filter(organization=membership.organization, id=message_id).select_related("batch__identity").first()
     if letter is None:
         raise Http404
     certificate = Certificate.objects.filter(fingerprint=letter.certificate, mailbox__match=letter.match).first() if letter.certificate else None
-    context = {
-        "organization": organization,
-        "here": "send-log",
-        "letter": letter,
-        "certificate": certificate,
-        "events": letter.events.order_by("id"),
-        "sender": letter.batch.identity.address,
-        "kept": "content" if letter.content else "sealed" if letter.sealed else "",
-    }
+    context = room(
+        membership,
+        "send-log",
+        letter=letter,
+        certificate=certificate,
+        events=letter.events.order_by("id"),
+        sender=letter.batch.identity.address,
+        kept="content" if letter.content else "sealed" if letter.sealed else "",
+    )
     return render(request, "organisation/message.html", context)
 
 

@@ -19,7 +19,7 @@ from directory.errors import SuspendedOrganizationError, TokenRequestError
 from directory.models import ApiToken
 from directory.tokens import Scope, make_token, revoke_token
 from onboarding.models import Membership
-from portal.views.access import TOKEN_ROLES, member_page
+from portal.views.access import TOKEN_ROLES, member_page, room
 
 EXPIRES_SOON = timedelta(days=30)
 SCOPES: tuple[tuple[str, Promise], ...] = (
@@ -83,15 +83,12 @@ def state_of(token: ApiToken, *, at: datetime) -> str:
 @never_cache
 @sensitive_variables("secret")
 @require_http_methods(["GET", "HEAD", "POST"])
-@member_page()
+@member_page(roles=TOKEN_ROLES)
 def tokens(request: HttpRequest, membership: Membership) -> HttpResponse:
     """The tokens; a POST makes one and shows it in the answer, this once."""
     organization, now = membership.organization, timezone.now()
-    may_make = membership.role in TOKEN_ROLES
     made, secret = None, ""
     if request.method == "POST":
-        if not may_make:
-            return render(request, "403.html", status=403)
         form = TokenForm(request.POST)
         if form.is_valid():
             made, secret = _make(form, membership, at=now)
@@ -100,16 +97,8 @@ def tokens(request: HttpRequest, membership: Membership) -> HttpResponse:
     if made:
         form = TokenForm(initial=USUAL)
     rows = [(token, state_of(token, at=now)) for token in organization.tokens.all()]
-    context = {
-        "organization": organization,
-        "here": "tokens",
-        "form": form,
-        "may_make": may_make,
-        "rows": rows,
-        "live": sum(state in {"live", "expiring"} for _token, state in rows),
-        "made": made,
-        "secret": secret,
-    }
+    live = sum(state in {"live", "expiring"} for _token, state in rows)
+    context = room(membership, "tokens", form=form, rows=rows, live=live, made=made, secret=secret)
     return render(request, "organisation/tokens.html", context)
 
 

@@ -33,6 +33,16 @@ class TooManyPublishedError(DirectoryError):
     code = "too_many_published"
 
 
+class OverQuotaError(DirectoryError):
+    """More look-ups than the caller may make in a minute: `limit` of them; there are more in `retry_after` seconds."""
+
+    code = "over_quota"
+
+    def __init__(self, text: str, *, limit: int, retry_after: int) -> None:
+        super().__init__(text)
+        self.limit, self.retry_after = limit, retry_after
+
+
 class BadTokenError(DirectoryError):
     """Not a live token; why is not said to whoever presents it."""
 

@@ -32,6 +32,7 @@ _WORDS: Mapping[str, Promise] = {
     "too_many_published": _("This mailbox has the most certificates that one can have. Revoke one that is no longer needed."),
     "duplicate_organization": _("There is an organisation with this identifier already."),
     "suspended_organization": _("The organisation is suspended."),
+    "over_quota": _("That is more look-ups than one may make in a minute. Please wait a little; with a token you may make more."),
     "bad_token_request": _("A token needs a name, at least one scope and a lifetime of 1 to 730 days."),
     "bad_token": _("The token is not valid, has expired, or was revoked."),
     "illegal_move": _("This can no longer be done: the status has changed meanwhile."),

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from rest_framework import exceptions
 from rest_framework.views import set_rollback
 
-from directory.errors import DirectoryError
+from directory.errors import DirectoryError, OverQuotaError
 from directory.explanations import explain
 from directory.x509.errors import CertificateTooLargeError, UploadTooLargeError, X509Error
 
@@ -64,6 +64,9 @@ def of_domain_error(error: X509Error | DirectoryError) -> Problem:
     """The problem that a named error of the directory is."""
     if isinstance(error, (CertificateTooLargeError, UploadTooLargeError)):
         return Problem(413, _("Too large"), explain(error), kind="too-large")
+    if isinstance(error, OverQuotaError):
+        headers = {"Retry-After": str(error.retry_after)}
+        return Problem(429, _("Too many look-ups"), explain(error), kind="over-quota", headers=headers)
     return Problem(422, _("A value cannot be accepted"), explain(error), kind=error.code.replace("_", "-"))
 
 

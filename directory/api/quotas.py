@@ -12,9 +12,8 @@ from typing import Any
 
 import redis
 from django.conf import settings
-from django.utils.translation import gettext as _
 
-from directory.api.problems import Problem
+from directory.errors import OverQuotaError
 from directory.models import ApiToken
 
 WINDOW_SECONDS = 60
@@ -31,7 +30,7 @@ return 1
 
 
 def take(*, token: ApiToken | None, meta: Mapping[str, Any], cost: int, at: datetime) -> None:
-    """Take `cost` look-ups out of the caller's quota; raises Problem 429 with Retry-After when that is more than is left.
+    """Take `cost` look-ups out of the caller's quota; raises OverQuotaError when that is more than is left.
 
     `meta` is the request's META, by which a caller without a token is known.
     """
@@ -41,13 +40,7 @@ def take(*, token: ApiToken | None, meta: Mapping[str, Any], cost: int, at: date
         caller, limit = f"net:{address_range(client_address(meta))}", settings.LETTERLOCK_ANONYMOUS_QUOTA
     window, into = divmod(int(at.timestamp()), WINDOW_SECONDS)
     if not _take(f"quota:{caller}:{window}", cost, limit):
-        raise Problem(
-            429,
-            _("Too many look-ups"),
-            _("At most %(limit)d addresses may be looked up in a minute.") % {"limit": limit},
-            kind="over-quota",
-            headers={"Retry-After": str(WINDOW_SECONDS - into)},
-        )
+        raise OverQuotaError("Too many look-ups in a minute.", limit=limit, retry_after=WINDOW_SECONDS - into)
 
 
 def client_address(meta: Mapping[str, Any]) -> str:

@@ -111,9 +111,9 @@ def test_every_named_error_has_words_of_its_own(base: type[Exception]) -> None:
     leaves = {kind for kind in subclasses(base) if not kind.__subclasses__() and kind.__module__.startswith("directory.")}
     assert len(leaves) >= 7
     for kind in leaves:
-        error = kind("x")
+        error = kind.__new__(kind, "x")
         assert isinstance(error, (X509Error, DirectoryError))
         assert error.code in _WORDS, kind
         assert explain(error)
-    codes = [kind("x").code for kind in leaves]  # type: ignore[attr-defined]
+    codes = [str(kind.__dict__["code"]) for kind in leaves]
     assert len(codes) == len(set(codes))

@@ -81,6 +81,10 @@ class OwnerCipher:
         """Raises WrongKeyError for another owner's ciphertext, DamagedSecretError for a changed one."""
         return open_secret(self._key, bytes(ciphertext), context=self._bound(context))
 
+    def digest(self, text: str, *, context: str) -> str:
+        """A keyed hash in hex, which only who has the data key can compare with a guess; it outlives a change of the key-encryption key."""
+        return hmac.digest(self._key, self._bound(context) + b"\x00" + text.encode(), sha256).hex()
+
     def _bound(self, context: str) -> bytes:
         return self._owner.bytes + context.encode()
 

@@ -29,6 +29,11 @@ LETTERLOCK_DEMO = _env.boolean("LETTERLOCK_DEMO", default=False)
 LETTERLOCK_STATE = Path(_env.text("LETTERLOCK_STATE", str(BASE_DIR / "var")))
 LETTERLOCK_SIGNER_SOCKET = Path(_env.text("LETTERLOCK_SIGNER_SOCKET", str(LETTERLOCK_STATE / "signer.sock")))
 LETTERLOCK_SMTP_URL = _env.address("LETTERLOCK_SMTP_URL", "smtp://127.0.0.1:25", schemes=frozenset({"smtp", "smtps"}))
+# A relay that keeps each mail it took as a file can be asked afterwards; the demo's inbox does.
+LETTERLOCK_RELAY_FOLDER = _env.text("LETTERLOCK_RELAY_FOLDER", "")
+# From this many messages, or this many seconds that the oldest has waited, the outbox takes no more for now (429).
+LETTERLOCK_OUTBOX_DEPTH = _env.integer("LETTERLOCK_OUTBOX_DEPTH", 100_000, least=1, most=100_000_000)
+LETTERLOCK_OUTBOX_SECONDS = _env.integer("LETTERLOCK_OUTBOX_SECONDS", 3600, least=1, most=30 * 24 * 3600)
 LETTERLOCK_DNS = _env.text("LETTERLOCK_DNS", "")
 LETTERLOCK_MAIL_FROM = _env.text("LETTERLOCK_MAIL_FROM", "letterlock@portal.example.org")
 LETTERLOCK_BEHIND_PROXY = _env.boolean("BEHIND_PROXY", default=False)
@@ -119,6 +124,7 @@ OTP_TOTP_ISSUER = "Letterlock"
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_LOCKOUT_CALLABLE = "onboarding.views.signing_in.locked_out"
 AXES_VERBOSE = False
 
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
@@ -187,11 +193,13 @@ CELERY_TASK_ACKS_LATE = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
-    "drain": {"task": "mailer.tasks.drain", "schedule": 0.5, "options": {"expires": 60}},
+    # An older wake-up is worth nothing, and would keep other tasks from their turn.
+    "drain": {"task": "mailer.tasks.drain", "schedule": 0.5, "options": {"expires": 5}},
     "reconcile": {"task": "mailer.tasks.reconcile", "schedule": 2.0, "options": {"expires": 60}},
     "issue": {"task": "mailer.tasks.issue_pending", "schedule": 1.0, "options": {"expires": 60}},
     "changes": {"task": "mailer.tasks.apply_changes", "schedule": 1.0, "options": {"expires": 60}},
     "expire": {"task": "mailer.tasks.expire", "schedule": 60.0, "options": {"expires": 60}},
+    "registrations": {"task": "onboarding.tasks.forget_registrations", "schedule": 3600.0, "options": {"expires": 600}},
     "crl": {"task": "mailer.tasks.renew_crls", "schedule": 60.0, "options": {"expires": 60}},
 }
 

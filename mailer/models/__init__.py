@@ -11,6 +11,7 @@ from mailer.models.issuing import (
     SigningIdentityStatus,
 )
 from mailer.models.keys import DataKey
+from mailer.models.notices import Notice, NoticeStatus
 from mailer.models.outbox import Batch, Message, MessageStatus, OnMissing, SendEvent
 from mailer.models.proving import Publication, PublicationStatus
 
@@ -25,6 +26,8 @@ __all__ = [
     "LedgerEvent",
     "Message",
     "MessageStatus",
+    "Notice",
+    "NoticeStatus",
     "OnMissing",
     "Publication",
     "PublicationStatus",

@@ -6,6 +6,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from directory.models import Organization
+from mailer.models.notices import Notice
 
 
 class Invitation(models.Model):
@@ -15,13 +16,11 @@ class Invitation(models.Model):
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="invitations")
     address = models.CharField(_("address"), max_length=320)
     match = models.CharField(_("folded address"), max_length=320, db_index=True)
-    secret_digest = models.CharField(_("SHA-256 of the mailed secret"), max_length=64, unique=True, null=True, blank=True)  # noqa: DJ001 - unique where present
-    message_id = models.CharField(_("Message-ID"), max_length=255, unique=True)
+    secret_digest = models.CharField(_("SHA-256 of the mailed secret"), max_length=64, unique=True, null=True, blank=True)
+    notice = models.OneToOneField(Notice, models.SET_NULL, null=True, blank=True, related_name="+")
     actor = models.CharField(_("actor"), max_length=100)
     created_at = models.DateTimeField(_("created at"))
-    sent_at = models.DateTimeField(_("sent at"), null=True, blank=True)
     answered_at = models.DateTimeField(_("answered at"), null=True, blank=True)
-    lease_until = models.DateTimeField(_("leased until"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("invitation")

@@ -78,7 +78,7 @@ class Issuance(models.Model):
     profile = models.CharField(_("profile"), max_length=40)
     address = models.CharField(_("address"), max_length=320)
     status = models.CharField(_("status"), max_length=10, choices=IssuanceStatus.choices, default=IssuanceStatus.INTENDED)
-    serial = models.CharField(_("serial number, hex"), max_length=40, null=True, blank=True, unique=True)  # noqa: DJ001 - unique where present
+    serial = models.CharField(_("serial number, hex"), max_length=40, null=True, blank=True, unique=True)
     spki = models.BinaryField(_("SubjectPublicKeyInfo"), null=True, blank=True)
     spki_digest = models.CharField(_("SHA-256 of the key"), max_length=64, blank=True, db_index=True)
     shard = models.PositiveIntegerField(_("CRL shard"), default=0)

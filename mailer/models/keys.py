@@ -1,6 +1,7 @@
 """Data keys: one an owner, wrapped by the key-encryption key of the processes that use it."""
 
 from django.db import models
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 
@@ -9,7 +10,7 @@ class DataKey(models.Model):
 
     owner = models.UUIDField(_("owner"), primary_key=True)
     wrapped = models.BinaryField(_("wrapped key"))
-    created_at = models.DateTimeField(_("created at"))
+    created_at = models.DateTimeField(_("created at"), db_default=Now())
 
     class Meta:
         verbose_name = _("data key")

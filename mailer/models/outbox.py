@@ -17,12 +17,12 @@ class OnMissing(models.TextChoices):
 
 
 class Batch(models.Model):
-    """One accepted request. The same key and body give the same answer again for 30 days."""
+    """One accepted request. The same key and body give the same answer again for 30 days; then the key is forgotten."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     organization = models.ForeignKey(Organization, models.PROTECT, related_name="batches")
     identity = models.ForeignKey(SigningIdentity, models.PROTECT, related_name="batches")
-    idempotency_key = models.CharField(_("idempotency key"), max_length=255)
+    idempotency_key = models.CharField(_("idempotency key"), max_length=255, null=True)  # noqa: DJ001 - forgotten keys must not collide
     body_digest = models.CharField(_("SHA-256 of the body"), max_length=64)
     on_missing = models.CharField(_("without a certificate"), max_length=6, choices=OnMissing.choices, default=OnMissing.HOLD)
     actor = models.CharField(_("actor"), max_length=100)
@@ -50,6 +50,9 @@ class MessageStatus(models.TextChoices):
     EXPIRED = "expired", _("Expired")
     CANCELLED = "cancelled", _("Cancelled")
     UNKNOWN = "unknown", _("Unknown")
+
+
+FINAL = [MessageStatus.HANDED, MessageStatus.DELIVERED, MessageStatus.BOUNCED, MessageStatus.FAILED, MessageStatus.EXPIRED, MessageStatus.CANCELLED]
 
 
 class Message(models.Model):
@@ -81,10 +84,24 @@ class Message(models.Model):
     class Meta:
         verbose_name = _("message")
         verbose_name_plural = _("messages")
-        constraints = [models.UniqueConstraint(fields=["batch", "position"], name="position_once_a_batch")]
+        constraints = [
+            models.UniqueConstraint(fields=["batch", "position"], name="position_once_a_batch"),
+            models.CheckConstraint(
+                name="content_only_until_sealed", condition=models.Q(content__isnull=True) | models.Q(status__in=["queued", "sealing", "held"])
+            ),
+            models.CheckConstraint(
+                name="sealed_mail_only_until_handed",
+                condition=models.Q(sealed__isnull=True) | models.Q(status__in=["queued", "sealed", "handing", "unknown"]),
+            ),
+            models.CheckConstraint(
+                name="something_to_send", condition=models.Q(content__isnull=False) | models.Q(sealed__isnull=False) | models.Q(status__in=FINAL)
+            ),
+        ]
         indexes = [
-            models.Index(fields=["not_before"], name="message_ready", condition=models.Q(status__in=["queued", "sealing", "sealed", "handing"])),
+            models.Index(fields=["not_before", "id"], name="message_queued", condition=models.Q(status="queued")),
+            models.Index(fields=["lease_until"], name="message_leased", condition=models.Q(status__in=["sealing", "sealed", "handing", "unknown"])),
             models.Index(fields=["match"], name="message_held", condition=models.Q(status="held")),
+            models.Index(fields=["expires_at"], name="message_expiring", condition=models.Q(status="held")),
             models.Index(fields=["organization", "-accepted_at", "-id"], name="message_of_organization"),
         ]
 
@@ -107,6 +124,7 @@ class SendEvent(models.Model):
     class Meta:
         verbose_name = _("send log entry")
         verbose_name_plural = _("send log")
+        indexes = [models.Index(fields=["organization", "-id"], name="send_event_of_organization")]
 
     def __str__(self) -> str:
         return f"{self.event} {self.message_id}"

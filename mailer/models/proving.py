@@ -6,6 +6,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from directory.models import Organization
+from mailer.models.notices import Notice
 
 
 class PublicationStatus(models.TextChoices):
@@ -26,17 +27,18 @@ class Publication(models.Model):
     der = models.BinaryField(_("DER"))
     fingerprint = models.CharField(_("SHA-256 fingerprint"), max_length=64)
     status = models.CharField(_("status"), max_length=30, choices=PublicationStatus.choices, default=PublicationStatus.AWAITING_MAILBOX_PROOF)
-    secret_digest = models.CharField(_("SHA-256 of the mailed secret"), max_length=64, unique=True, null=True, blank=True)  # noqa: DJ001 - unique where present
+    secret_digest = models.CharField(_("SHA-256 of the mailed secret"), max_length=64, unique=True, null=True, blank=True)
     reason = models.CharField(_("reason"), max_length=300, blank=True)
     actor = models.CharField(_("actor"), max_length=100)
+    notice = models.OneToOneField(Notice, models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(_("created at"))
-    mailed_at = models.DateTimeField(_("mailed at"), null=True, blank=True)
     expires_at = models.DateTimeField(_("expires at"))
     proven_at = models.DateTimeField(_("proven at"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("publication")
         verbose_name_plural = _("publications")
+        indexes = [models.Index(fields=["expires_at"], name="publication_expiring", condition=models.Q(status__startswith="awaiting"))]
 
     def __str__(self) -> str:
         return f"{self.address} {self.status}"

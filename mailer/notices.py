@@ -1,0 +1,181 @@
+"""The outbox of the portal's own mails: stored in the transaction of what they tell of, encrypted, handed over once by a worker.
+
+All have the null return path (RFC 5321 section 4.5.5). What was in doubt is not sent again: whoever waits for a mail can ask for another.
+"""
+
+import logging
+import time
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+from django.db import transaction
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from directory.x509.names import EmailAddress
+from mailer.custody import DamagedSecretError, WrongKeyError, decrypt_for, encrypt_for
+from mailer.models import Notice, NoticeStatus
+from mailer.notice_mail import clear_mail, new_message_id, words
+from mailer.transport import DATA_SECONDS, InDoubtError, RelayUnreachableError, Session
+from mailer.waking import wake_outbox
+
+logger = logging.getLogger(__name__)
+# The owner of the data key under which the portal keeps what is its own.
+PORTAL = UUID("1e77e710-c000-4000-8000-000000000001")
+PORTAL_ACTOR = "system:portal"
+LEASE = timedelta(seconds=60)
+CHUNK = 20
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=10), timedelta(minutes=10)
+GIVE_UP = timedelta(days=1)
+KEPT = timedelta(days=30)
+
+TRANSITIONS: Mapping[NoticeStatus, frozenset[NoticeStatus]] = {
+    NoticeStatus.QUEUED: frozenset({NoticeStatus.HANDING, NoticeStatus.FAILED}),
+    NoticeStatus.HANDING: frozenset({NoticeStatus.HANDED, NoticeStatus.QUEUED, NoticeStatus.FAILED, NoticeStatus.UNKNOWN}),
+    NoticeStatus.HANDED: frozenset(),
+    NoticeStatus.FAILED: frozenset(),
+    NoticeStatus.UNKNOWN: frozenset(),
+}
+
+
+class WrongTransitionError(Exception):
+    """The table has no such line: a mistake in the code."""
+
+
+def send_notice(
+    *,
+    to: EmailAddress,
+    kind: str,
+    context: Mapping[str, object],
+    at: datetime,
+    language: str = "",
+    actor: str = PORTAL_ACTOR,
+    unsubscribe: str = "",
+) -> Notice:
+    """Store a mail of the words in `templates/mail/<kind>`, to be sent once this transaction has committed."""
+    message_id = new_message_id()
+    mail = clear_mail(words(kind, context, language=language), to=to, message_id=message_id, at=at, unsubscribe=unsubscribe)
+    return store_notice(mail, to=to, kind=kind, message_id=message_id, actor=actor, at=at)
+
+
+def store_notice(mail: bytes, *, to: EmailAddress, kind: str, message_id: str, actor: str, at: datetime) -> Notice:
+    """Store a finished mail, to be sent once this transaction has committed. Raises MissingKeyError."""
+    notice_id = uuid4()
+    notice = Notice.objects.create(
+        id=notice_id,
+        kind=kind,
+        recipient=to.address,
+        match=to.match,
+        message_id=message_id,
+        content=encrypt_for(PORTAL, mail, context=_context(notice_id)),
+        not_before=at,
+        actor=actor,
+        created_at=at,
+        updated_at=at,
+    )
+    wake_outbox()
+    return notice
+
+
+def deliver_notices(*, at: datetime) -> int:
+    """Hand over what is ready; returns how many were claimed."""
+    deadline = time.monotonic() + LEASE.total_seconds()
+    claimed = _claim(at=at)
+    with Session() as session:
+        for notice in claimed:
+            if time.monotonic() > deadline - DATA_SECONDS:
+                break
+            try:
+                _hand_over(notice, session, at=at)
+            except RelayUnreachableError as error:
+                _later(notice, f"relay unreachable: {error}", source=NoticeStatus.QUEUED, at=at)
+                break
+    return len(claimed)
+
+
+def settle_notices(*, at: datetime) -> int:
+    """End what was in doubt when its worker's lease ended, and forget what is long over."""
+    Notice.objects.filter(created_at__lt=at - KEPT).exclude(status__in=[NoticeStatus.QUEUED, NoticeStatus.HANDING]).delete()
+    lapsed = list(Notice.objects.filter(status=NoticeStatus.HANDING, lease_until__lt=Now()))
+    for notice in lapsed:
+        if _move(notice, NoticeStatus.HANDING, NoticeStatus.UNKNOWN, at=at, reply="in doubt"):
+            logger.error("notice %s (%s) is in doubt and is not sent again", notice.id, notice.kind)
+    return len(lapsed)
+
+
+def _claim(*, at: datetime) -> list[Notice]:
+    """Lease what is ready; the lease is on the database's clock."""
+    free = Q(lease_until=None) | Q(lease_until__lt=Now())
+    with transaction.atomic():
+        ready = Notice.objects.select_for_update(skip_locked=True).filter(free, status=NoticeStatus.QUEUED, not_before__lte=at)
+        ids = list(ready.order_by("not_before").values_list("id", flat=True)[:CHUNK])
+        held = Notice.objects.filter(id__in=ids)
+        held.update(lease_token=F("lease_token") + 1, attempt=F("attempt") + 1, lease_until=Now() + LEASE)
+        return list(held.order_by("not_before"))
+
+
+def _hand_over(notice: Notice, session: Session, *, at: datetime) -> None:
+    try:
+        mail = decrypt_for(PORTAL, bytes(notice.content or b""), context=_context(notice.id))
+    except (WrongKeyError, DamagedSecretError) as error:
+        logger.exception("notice %s cannot be read", notice.id)
+        _move(notice, NoticeStatus.QUEUED, NoticeStatus.FAILED, at=at, reply=type(error).__name__)
+        return
+    reply = session.offer("", notice.recipient)
+    if not reply.accepted:
+        if reply.for_good:
+            _move(notice, NoticeStatus.QUEUED, NoticeStatus.FAILED, at=at, reply=str(reply))
+        else:
+            _later(notice, str(reply), source=NoticeStatus.QUEUED, at=at)
+        return
+    if not _move(notice, NoticeStatus.QUEUED, NoticeStatus.HANDING, at=at):
+        session.take_back()
+        return
+    try:
+        reply = session.hand_over(mail)
+    except InDoubtError as error:
+        logger.warning("notice %s is in doubt: %s", notice.id, error)
+        return
+    if reply.accepted:
+        _move(notice, NoticeStatus.HANDING, NoticeStatus.HANDED, at=at, reply=str(reply))
+    elif reply.for_good:
+        _move(notice, NoticeStatus.HANDING, NoticeStatus.FAILED, at=at, reply=str(reply))
+    else:
+        _later(notice, str(reply), source=NoticeStatus.HANDING, at=at)
+
+
+def _later(notice: Notice, words_of_relay: str, *, source: NoticeStatus, at: datetime) -> None:
+    if at - notice.created_at > GIVE_UP:
+        _move(notice, source, NoticeStatus.FAILED, at=at, reply=words_of_relay)
+        return
+    pause = min(FIRST_PAUSE * 2 ** min(notice.attempt - 1, 10), LONGEST_PAUSE)
+    if source == NoticeStatus.QUEUED:
+        # No change of status: it was never offered.
+        Notice.objects.filter(pk=notice.pk, status=source, lease_token=notice.lease_token).update(
+            not_before=at + pause, relay_reply=words_of_relay, lease_until=None, updated_at=at
+        )
+    else:
+        _move(notice, source, NoticeStatus.QUEUED, at=at, reply=words_of_relay, not_before=at + pause)
+
+
+def _move(
+    notice: Notice, source: NoticeStatus, target: NoticeStatus, *, at: datetime, reply: str | None = None, not_before: datetime | None = None
+) -> bool:
+    """Compare-and-set on status and lease. The row is its own record; content goes when nothing more will be sent."""
+    if target not in TRANSITIONS[source]:
+        raise WrongTransitionError(f"{source} does not become {target}")
+    changes: dict[str, object] = {"status": target, "updated_at": at}
+    if reply is not None:
+        changes["relay_reply"] = reply
+    if not_before is not None:
+        changes["not_before"] = not_before
+    if target != NoticeStatus.HANDING:
+        changes["lease_until"] = None
+    if not TRANSITIONS[target]:
+        changes["content"] = None
+    return Notice.objects.filter(pk=notice.pk, status=source, lease_token=notice.lease_token).update(**changes) == 1
+
+
+def _context(notice: UUID) -> str:
+    return f"notice:{notice}"

@@ -1,0 +1,217 @@
+"""Accepting messages: batch, messages and send log in one transaction. Accepted means stored; the workers are only woken."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from directory.models import Organization
+from directory.x509.names import EmailAddress
+from mailer.custody import cipher_of
+from mailer.identities import find_identity
+from mailer.letters import context, pack
+from mailer.models import Batch, Message, OnMissing, SendEvent
+from mailer.smime.entity import Content
+from mailer.waking import wake_outbox
+
+MOST_MESSAGES = 1000
+KEY_LIFETIME = timedelta(days=30)
+HOLD_DAYS, MOST_HOLD_DAYS = 14, 30
+RETRY_AFTER_SECONDS = 30
+_DEPTH_SECONDS = 1.0
+
+
+class OutboxError(Exception):
+    """The root of why a request is not accepted."""
+
+
+class KeyReusedError(OutboxError):
+    """The idempotency key was used for another request within 30 days."""
+
+
+class OutboxFullError(OutboxError):
+    """More waits than the operator allows; `retry_after` is in seconds."""
+
+    def __init__(self, retry_after: int) -> None:
+        super().__init__("the outbox is full")
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True)
+class OutgoingMessage:
+    """One message to one recipient; `content` has passed `mailer.smime.entity.check`."""
+
+    to: EmailAddress
+    content: Content
+    reference: str = ""
+
+    @property
+    def size(self) -> int:
+        """Octets of text and attachments."""
+        said = self.content
+        return len(said.text.encode()) + len((said.html or "").encode()) + sum(len(part.content) for part in said.attachments)
+
+
+@dataclass(frozen=True)
+class AcceptedMessage:
+    id: UUID
+    to: str
+    message_id: str
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The answer to a request, the same however often it is repeated."""
+
+    batch: UUID
+    messages: list[AcceptedMessage]
+
+
+def accept(
+    *,
+    organization: Organization,
+    sender: EmailAddress,
+    items: Sequence[OutgoingMessage],
+    on_missing: OnMissing,
+    idempotency_key: str,
+    body_digest: str,
+    actor: str,
+    at: datetime,
+    hold_days: int = HOLD_DAYS,
+) -> Accepted:
+    """Store a request once. The same key and body give the same answer again, whatever became of the messages.
+
+    Raises KeyReusedError, OutboxFullError, NoIdentityError (the organisation cannot send from `sender` now), MissingKeyError.
+    """
+    known = _known(organization, idempotency_key, body_digest, at=at)
+    if known is not None:
+        return known
+    identity = find_identity(organization=organization, address=sender, at=at)
+    _refuse_when_deep()
+    batch = Batch(
+        organization=organization,
+        identity=identity,
+        idempotency_key=idempotency_key,
+        body_digest=body_digest,
+        on_missing=on_missing,
+        actor=actor,
+        accepted_at=at,
+    )
+    messages = _messages(batch, items, sender=sender, at=at, hold_days=hold_days)
+    with transaction.atomic():
+        if _insert(batch):
+            Message.objects.bulk_create(messages)
+            SendEvent.objects.bulk_create(
+                SendEvent(message=message, organization=organization, event="accepted", actor=actor) for message in messages
+            )
+            wake_outbox()
+            return _answer(batch, messages)
+    # Somebody stored this key between the first look and the insert, which waited for their commit.
+    known = _known(organization, idempotency_key, body_digest, at=at)
+    if known is None:
+        raise KeyReusedError
+    return known
+
+
+def forget_keys(*, at: datetime) -> int:
+    """Forget idempotency keys that are over; returns how many."""
+    return Batch.objects.filter(accepted_at__lt=at - KEY_LIFETIME, idempotency_key__isnull=False).update(idempotency_key=None)
+
+
+def _known(organization: Organization, key: str, body_digest: str, *, at: datetime) -> Accepted | None:
+    batch = Batch.objects.filter(organization=organization, idempotency_key=key).first()
+    if batch is None:
+        return None
+    if batch.accepted_at < at - KEY_LIFETIME:
+        Batch.objects.filter(pk=batch.pk).update(idempotency_key=None)
+        return None
+    if batch.body_digest != body_digest:
+        raise KeyReusedError
+    return _answer(batch, list(batch.messages.order_by("position").only("id", "recipient", "message_id")))
+
+
+def _messages(batch: Batch, items: Sequence[OutgoingMessage], *, sender: EmailAddress, at: datetime, hold_days: int) -> list[Message]:
+    cipher = cipher_of(batch.organization_id)
+    messages = []
+    for position, item in enumerate(items):
+        message_id = uuid4()
+        messages.append(
+            Message(
+                id=message_id,
+                batch=batch,
+                position=position,
+                organization_id=batch.organization_id,
+                recipient=item.to.address,
+                match=item.to.match,
+                # An id of its own: whoever reads the mail learns nothing that opens the API.
+                message_id=f"<{uuid4()}@{sender.domain}>",
+                reference=item.reference,
+                subject_digest=sha256(item.content.subject.encode()).hexdigest(),
+                size=item.size,
+                content=cipher.encrypt(pack(item.content), context=context(message_id)),
+                not_before=at,
+                expires_at=at + timedelta(days=hold_days),
+                accepted_at=at,
+                updated_at=at,
+            )
+        )
+    return messages
+
+
+def _insert(batch: Batch) -> bool:
+    """False where the key is taken; waits for a transaction that is about to take it."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO mailer_batch (id, organization_id, identity_id, idempotency_key, body_digest, on_missing, actor, accepted_at) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (organization_id, idempotency_key) DO NOTHING",
+            [
+                batch.id, batch.organization_id, batch.identity_id, batch.idempotency_key, batch.body_digest, str(batch.on_missing), batch.actor,
+                batch.accepted_at,
+            ],
+        )  # fmt: skip
+        return cursor.rowcount == 1
+
+
+def _answer(batch: Batch, messages: Sequence[Message]) -> Accepted:
+    return Accepted(batch.id, [AcceptedMessage(message.id, message.recipient, message.message_id) for message in messages])
+
+
+class _Depth:
+    """Whether the outbox is over the operator's limits, counted at most once a second in a process."""
+
+    def __init__(self) -> None:
+        self._until = 0.0
+        self._is_full = False
+
+    def is_full(self) -> bool:
+        if time.monotonic() >= self._until:
+            self._is_full = self._count()
+            self._until = time.monotonic() + _DEPTH_SECONDS
+        return self._is_full
+
+    def forget(self) -> None:
+        self._until = 0.0
+
+    @staticmethod
+    def _count() -> bool:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) >= %(depth)s OR min(not_before) < statement_timestamp() - make_interval(secs => %(seconds)s) "
+                "FROM (SELECT not_before FROM mailer_message WHERE status = 'queued' ORDER BY not_before LIMIT %(depth)s) waiting",
+                {"depth": settings.LETTERLOCK_OUTBOX_DEPTH, "seconds": settings.LETTERLOCK_OUTBOX_SECONDS},
+            )
+            (is_full,) = cursor.fetchone()
+            return is_full is True
+
+
+depth = _Depth()
+
+
+def _refuse_when_deep() -> None:
+    if depth.is_full():
+        raise OutboxFullError(RETRY_AFTER_SECONDS)

@@ -1,0 +1,78 @@
+"""Reading the send log, and taking back what has not been sealed."""
+
+import base64
+import binascii
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+
+from directory.models import Organization
+from mailer.message_states import Step, move
+from mailer.models import Message, MessageStatus, SendEvent
+
+
+class NotCancellableError(Exception):
+    """The message is past the point at which it could be taken back; `status` is where it is."""
+
+    def __init__(self, status: str) -> None:
+        super().__init__(status)
+        self.status = status
+
+
+class BadCursorError(ValueError):
+    """Not a cursor that this module made."""
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """The last message of a page: the next one begins after it, newest first."""
+
+    at: datetime
+    id: UUID
+
+    def encode(self) -> str:
+        return base64.urlsafe_b64encode(f"{self.at.isoformat()} {self.id}".encode()).decode().rstrip("=")
+
+    @classmethod
+    def decode(cls, text: str) -> "Cursor":
+        """Raises BadCursorError."""
+        try:
+            at, _space, message = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode("ascii").rpartition(" ")
+            cursor = cls(datetime.fromisoformat(at), UUID(message))
+        except (ValueError, binascii.Error) as error:
+            raise BadCursorError("not a cursor") from error
+        if cursor.at.tzinfo is None:
+            raise BadCursorError("not a cursor")
+        return cursor
+
+
+def messages_of(organization: Organization, *, status: str = "", to: str = "", reference: str = "", after: Cursor | None = None) -> QuerySet[Message]:
+    """The organisation's messages, newest first, without their content. `to` is a folded address, `reference` the sender's own id."""
+    messages = Message.objects.filter(organization=organization).defer("content", "sealed").order_by("-accepted_at", "-id")
+    if status:
+        messages = messages.filter(status=status)
+    if to:
+        messages = messages.filter(match=to)
+    if reference:
+        messages = messages.filter(reference=reference)
+    if after is not None:
+        messages = messages.filter(Q(accepted_at__lt=after.at) | Q(accepted_at=after.at, id__lt=after.id))
+    return messages
+
+
+def events_of(message: Message) -> QuerySet[SendEvent]:
+    """What became of a message, in order."""
+    return SendEvent.objects.filter(message=message).order_by("id")
+
+
+def cancel(message: Message, *, actor: str) -> None:
+    """Take back what is queued or held; its content is gone at once. Raises NotCancellableError.
+
+    A message that a worker takes in the same moment is either cancelled or sent, never both.
+    """
+    for source in (MessageStatus.QUEUED, MessageStatus.HELD):
+        if move([Step(message.id)], source=source, target=MessageStatus.CANCELLED, actor=actor):
+            return
+    raise NotCancellableError(Message.objects.values_list("status", flat=True).get(pk=message.pk))

@@ -1,0 +1,43 @@
+"""Celery tasks of the mailer: they may run twice and hold no logic. PostgreSQL knows what there is to do."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from mailer import changes, holding, issuing, notices, outbox, proving, reconciling, revoking, sending
+from mailer.claiming import WORKER
+from mailer.relays import relay_answers
+
+
+@shared_task
+def drain() -> None:
+    notices.deliver_notices(at=timezone.now())
+    sending.drain(at=timezone.now())
+
+
+@shared_task
+def reconcile() -> None:
+    reconciling.reconcile(relay_answers())
+    notices.settle_notices(at=timezone.now())
+
+
+@shared_task
+def issue_pending() -> None:
+    issuing.issue_pending(at=timezone.now())
+
+
+@shared_task
+def apply_changes() -> None:
+    changes.apply_changes(at=timezone.now())
+
+
+@shared_task
+def expire() -> None:
+    holding.sweep(at=timezone.now(), actor=WORKER)
+    holding.expire_held(at=timezone.now(), actor=WORKER)
+    proving.expire_proofs(at=timezone.now())
+    outbox.forget_keys(at=timezone.now())
+
+
+@shared_task
+def renew_crls() -> None:
+    revoking.renew_crls(at=timezone.now())

@@ -37,7 +37,6 @@ class Form:
     method: str
     values: list[tuple[str, str]] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
-    buttons: list[tuple[str, str]] = field(default_factory=list)
     multipart: bool = False
 
 
@@ -105,10 +104,7 @@ class _Reader(HTMLParser):
         if not name or "disabled" in given:
             return
         kind = given.get("type", "text").lower()
-        if tag == "button" or (tag == "input" and kind == "submit"):
-            form.buttons.append((name, given.get("value", "")))
-            return
-        if tag not in {"input", "select", "textarea"}:
+        if tag not in {"input", "select", "textarea"} or kind == "submit":
             return
         form.names.add(name)
         if tag == "select":
@@ -153,7 +149,7 @@ class Browser:
         """Follow an address. Raises BrowserError unless the page is a 200."""
         return self._follow("GET", url, b"", {})
 
-    def submit(self, page: Page, form: Form, button: tuple[str, str] | None = None, **changes: Value) -> Page:
+    def submit(self, page: Page, form: Form, **changes: Value) -> Page:
         """Send a form with some values changed. Raises BrowserError for a field the form does not have, and for an answer of 400 or more."""
         unknown = set(changes) - form.names
         if unknown:
@@ -161,8 +157,6 @@ class Browser:
         pairs: list[tuple[str, str | Upload]] = [(name, value) for name, value in form.values if name not in changes]
         for name, value in changes.items():
             pairs.extend((name, one) for one in value) if isinstance(value, list) else pairs.append((name, value))
-        if button:
-            pairs.append(button)
         if form.method == "get":
             plain = [(name, value) for name, value in pairs if isinstance(value, str)]
             return self._follow("GET", f"{form.action.split('?')[0]}?{urlencode(plain)}", b"", {})

@@ -1,11 +1,14 @@
 """Tables of an application: what is claimed, what proves it, what was found and decided."""
 
 import uuid
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from directory.models import Organization
+from onboarding.clock import Calendar
 from onboarding.people.models import User
 from onboarding.states import Status
 
@@ -27,11 +30,35 @@ class Scheme(models.TextChoices):
     GOV = "GOV", _("Government body")
 
 
+# What the applicant may change, and what waits for the reviewers.
+OPEN_TO_APPLICANT = frozenset({Status.DRAFT.value, Status.WAITING.value})
+OPEN_TO_REVIEWERS = frozenset({Status.SUBMITTED.value, Status.SECOND_LOOK.value})
+
+
+class ApplicationQuerySet(models.QuerySet["Application"]):
+    def of(self, applicant: User) -> "ApplicationQuerySet":
+        return self.filter(applicant=applicant)
+
+    def sent(self) -> "ApplicationQuerySet":
+        """What reviewers may see: everything but drafts, and drafts that were given up."""
+        return self.exclude(submitted_at__isnull=True)
+
+    def to_review(self) -> "ApplicationQuerySet":
+        return self.filter(status__in=OPEN_TO_REVIEWERS)
+
+    def by_deadline(self) -> "ApplicationQuerySet":
+        """Soonest first; clocks that stand still last."""
+        return self.order_by(models.F("deadline_at").asc(nulls_last=True), "submitted_at", "id")
+
+
 class Application(models.Model):
     """What an applicant claims of an organisation. It becomes a fact only by two reviewers' approval."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     applicant = models.ForeignKey(User, models.PROTECT, related_name="applications")
+    # Counts every move: whoever decides names the version that was read.
+    version = models.PositiveIntegerField(_("version"), default=0)
+    round = models.PositiveIntegerField(_("round"), default=1)
     status = models.CharField(_("status"), max_length=12, choices=[(s.value, w) for s, w in STATUS_WORDS.items()], default=Status.DRAFT.value)
     legal_name = models.CharField(_("legal name"), max_length=200, blank=True)
     country = models.CharField(_("country"), max_length=2, blank=True)
@@ -43,11 +70,14 @@ class Application(models.Model):
     domain = models.CharField(_("sending domain"), max_length=253, blank=True)
     sending_address = models.CharField(_("sending address"), max_length=320, blank=True)
     contact_name = models.CharField(_("contact"), max_length=120, blank=True)
+    contact_role = models.CharField(_("role in the organisation"), max_length=120, blank=True)
     contact_phone = models.CharField(_("telephone"), max_length=40, blank=True)
     time_zone = models.CharField(_("time zone"), max_length=50, default="UTC")
     dns_value = models.CharField(_("value for the DNS"), max_length=80)
     domain_proven_at = models.DateTimeField(_("domain proven at"), null=True, blank=True)
     created_at = models.DateTimeField(_("created at"))
+    agreed_at = models.DateTimeField(_("agreement accepted at"), null=True, blank=True)
+    agreement_version = models.CharField(_("version of the agreement"), max_length=10, blank=True)
     submitted_at = models.DateTimeField(_("submitted at"), null=True, blank=True)
     deadline_at = models.DateTimeField(_("decide by"), null=True, blank=True)
     paused_at = models.DateTimeField(_("clock stopped at"), null=True, blank=True)
@@ -56,13 +86,46 @@ class Application(models.Model):
     claimed_until = models.DateTimeField(_("claimed until"), null=True, blank=True)
     organization = models.ForeignKey(Organization, models.PROTECT, null=True, blank=True, related_name="applications")
 
+    objects = ApplicationQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("application")
         verbose_name_plural = _("applications")
         indexes = [models.Index(fields=["status", "deadline_at"], name="application_by_deadline")]
+        constraints = [models.UniqueConstraint(fields=["applicant"], condition=models.Q(status=Status.DRAFT.value), name="one_draft_an_applicant")]
 
     def __str__(self) -> str:
         return self.legal_name or str(self.id)
+
+    @property
+    def calendar(self) -> Calendar:
+        return Calendar(self.country, self.region, self.time_zone)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+    @property
+    def is_open_to_applicant(self) -> bool:
+        return self.status in OPEN_TO_APPLICANT
+
+    @property
+    def is_open_to_reviewers(self) -> bool:
+        return self.status in OPEN_TO_REVIEWERS
+
+    @property
+    def record_name(self) -> str:
+        """The name of the DNS record that proves the domain."""
+        return f"_letterlock.{self.domain}"
+
+    def held_by(self, user: User, at: datetime) -> bool:
+        return self.claimed_by_id == user.pk and self.claimed_until is not None and self.claimed_until > at
+
+
+class EvidenceQuerySet(models.QuerySet["Evidence"]):
+    def listed(self) -> "EvidenceQuerySet":
+        """Without the content, which may be 10 MB a row."""
+        return self.defer("content").order_by("at", "id")
 
 
 class Evidence(models.Model):
@@ -78,6 +141,8 @@ class Evidence(models.Model):
     actor = models.CharField(_("actor"), max_length=100)
     at = models.DateTimeField(_("at"))
 
+    objects = EvidenceQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("evidence")
         verbose_name_plural = _("evidence")
@@ -87,7 +152,7 @@ class Evidence(models.Model):
 
 
 class CheckOutcome(models.TextChoices):
-    PASS = "pass", _("Passes")  # noqa: S105 - an outcome
+    PASS = "pass", _("Passes")
     LOOK = "look", _("Needs a look")
     FAIL = "fail", _("Fails")
 
@@ -98,7 +163,8 @@ class CheckResult(models.Model):
     application = models.ForeignKey(Application, models.CASCADE, related_name="checks")
     check_name = models.CharField(_("check"), max_length=30)
     outcome = models.CharField(_("outcome"), max_length=5, choices=CheckOutcome.choices)
-    detail = models.CharField(_("detail"), max_length=500)
+    code = models.CharField(_("finding"), max_length=30)
+    facts = models.JSONField(_("facts"), default=dict, blank=True)
     source = models.CharField(_("source"), max_length=100)
     at = models.DateTimeField(_("at"))
 

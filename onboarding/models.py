@@ -1,7 +1,7 @@
 """The tables of claims: people, applications, evidence and decisions."""
 
 from onboarding.applications import Application, ApplicationEvent, CheckResult, Decision, Evidence
-from onboarding.people.models import EmailConfirmation, Membership, Role, StaffRole, StaffRoleName, User
+from onboarding.people.models import EmailConfirmation, Membership, PersonEvent, Role, StaffRole, StaffRoleName, User
 
 __all__ = [
     "Application",
@@ -11,6 +11,7 @@ __all__ = [
     "EmailConfirmation",
     "Evidence",
     "Membership",
+    "PersonEvent",
     "Role",
     "StaffRole",
     "StaffRoleName",

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from portal.views import certificates, dashboard, errors, look_up, public, send_log, tokens
+from portal.views import certificates, dashboard, demo_inbox, errors, look_up, public, send_log, tokens
 
 ORGANIZATION = "organizations/<uuid:organization_id>/"
 
@@ -18,7 +18,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("robots.txt", public.robots, name="robots"),
     path("favicon.ico", public.favicon, name="favicon"),
     path("health/", public.health, name="health"),
+    path("demo/inbox/", demo_inbox.inbox, name="demo-inbox"),
+    path("demo/inbox/<str:name>", demo_inbox.source, name="demo-inbox-source"),
     path("api/", include("directory.api.urls")),
+    path("api/", include("mailer.api.urls")),
     path("", include("mailer.urls")),
     path("", include("onboarding.urls")),
     path("admin/", admin.site.urls),

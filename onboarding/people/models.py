@@ -31,6 +31,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("may use the administration"), default=False)
     email_confirmed_at = models.DateTimeField(_("e-mail confirmed at"), null=True, blank=True)
+    language = models.CharField(_("language"), max_length=10, default="en")
     date_joined = models.DateTimeField(_("joined at"), default=timezone.now)
 
     objects: ClassVar[UserManager] = UserManager()
@@ -48,6 +49,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     @property
     def actor(self) -> str:
         return f"user:{self.id}"
+
+    def has_staff_role(self, *roles: str) -> bool:
+        return self.staff_roles.filter(role__in=roles).exists()
 
 
 class Role(models.TextChoices):
@@ -91,16 +95,43 @@ class StaffRole(models.Model):
 
 
 class EmailConfirmation(models.Model):
-    """A mailed link that proves an account's address: single use, 24 hours, stored as SHA-256."""
+    """A registration that waits for its mailbox: single use, 24 hours, the link's secret stored as SHA-256.
 
-    user = models.ForeignKey(User, models.CASCADE, related_name="confirmations")
+    The account comes into being when the link is used, with the name and password given here.
+    """
+
+    email = models.EmailField(_("e-mail address"), max_length=320, db_index=True)
+    name = models.CharField(_("name"), max_length=120)
+    password = models.CharField(_("password"), max_length=128)
+    language = models.CharField(_("language"), max_length=10, default="en")
     digest = models.CharField(_("SHA-256 of the secret"), max_length=64, unique=True)
+    created_at = models.DateTimeField(_("created at"))
     expires_at = models.DateTimeField(_("expires at"))
     used_at = models.DateTimeField(_("used at"), null=True, blank=True)
+    user = models.ForeignKey(User, models.CASCADE, null=True, blank=True, related_name="confirmations")
 
     class Meta:
         verbose_name = _("e-mail confirmation")
         verbose_name_plural = _("e-mail confirmations")
 
     def __str__(self) -> str:
-        return f"{self.user}"
+        return self.email
+
+
+class PersonEvent(models.Model):
+    """Append-only: what changed in an account, who did it and when."""
+
+    id = models.BigAutoField(primary_key=True)
+    at = models.DateTimeField(_("at"))
+    actor = models.CharField(_("actor"), max_length=100)
+    verb = models.CharField(_("verb"), max_length=40)
+    user = models.ForeignKey(User, models.PROTECT, related_name="events")
+    detail = models.JSONField(_("detail"), default=dict, blank=True)
+
+    class Meta:
+        verbose_name = _("account event")
+        verbose_name_plural = _("account events")
+        indexes = [models.Index(fields=["user", "-id"], name="event_of_person")]
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.user_id}"

@@ -1,0 +1,3 @@
+"""The subscriber agreement an applicant accepts: its version is kept with the acceptance."""
+
+VERSION = "1"

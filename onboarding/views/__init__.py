@@ -1,0 +1,1 @@
+"""Pages of accounts, applications and the review desk: they translate and call."""

@@ -107,7 +107,9 @@ def read(matches: Sequence[str], *, status_only: bool = False) -> Mapping[str, R
 
     Through a cursor of psycopg's own, prepared and in binary: Django's binds on the client's side, and bytes come as hexadecimal text.
     """
+    # What Django does for its own cursors: so that a connection that PostgreSQL dropped is opened anew, and one that fails is not kept.
+    connection.close_if_health_check_failed()
     connection.ensure_connection()
-    with psycopg.Cursor(connection.connection) as cursor:
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         cursor.execute(_READ_STATUS if status_only else _READ, [list(matches)], prepare=True, binary=True)
         return {match: Ready(body, found, etag, until) for match, body, found, etag, until in cursor}

@@ -7,7 +7,7 @@ from threading import Barrier
 
 import orjson
 import pytest
-from django.db import connection
+from django.db import OperationalError, close_old_connections, connection
 
 from directory import publishing
 from directory.errors import IllegalMoveError
@@ -99,3 +99,34 @@ def test_a_look_up_sees_all_of_an_ending_or_nothing_of_it(authority: Authority, 
     assert seen[0] | seen[2] <= {whole, none}  # type: ignore[operator]
     assert read_answers([ADDRESS], at=NOW)[0].tail == none
     assert not Answer.objects.exists()
+
+
+def test_a_look_up_survives_that_postgresql_drops_the_connection(authority: Authority) -> None:
+    publish(parse_certificate(authority.leaf(ADDRESS.address).der))
+    close_old_connections()  # as a request begins
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        backend = cursor.fetchone()[0]
+
+    def terminate() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [backend])
+
+    at_once(terminate)
+    with pytest.raises(OperationalError):
+        shown()  # within the request that lost it
+    close_old_connections()
+    assert len(shown()) == 1
+
+
+def test_an_idle_connection_that_was_dropped_is_not_noticed(authority: Authority) -> None:
+    publish(parse_certificate(authority.leaf(ADDRESS.address).der))
+    backend = connection.connection.info.backend_pid
+
+    def terminate() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [backend])
+
+    close_old_connections()
+    at_once(terminate)
+    assert len(shown()) == 1

@@ -1,12 +1,24 @@
-"""What the mailer's refusals of a certificate mean to a reader, beside those of the directory."""
+"""What the mailer's refusals mean to a reader, beside those of the directory."""
 
+from collections.abc import Mapping
+
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from directory import explanations
 from directory.errors import DirectoryError
 from directory.x509.errors import X509Error
 from mailer.proving import SigningOnlyError
+from mailer.smime.errors import SmimeError
 from mailer.uploads import SeveralAddressesError
+
+_REFUSALS: Mapping[str, Promise] = {
+    "unsafe_character": gettext_lazy("This holds a character that mail cannot carry here: a control character, a line break or the like."),
+    "address_refused": gettext_lazy("This is not an address that mail can be sent to or from. It should look like name@example.com."),
+    "media_type_refused": gettext_lazy("A media type looks like application/pdf, and is neither multipart nor message."),
+    "too_large": gettext_lazy("Too large: a message has at most 10 MB and 50 attachments, a subject 998 characters, a file name 255."),
+}
 
 
 def explain(error: X509Error | DirectoryError) -> str:
@@ -16,3 +28,8 @@ def explain(error: X509Error | DirectoryError) -> str:
     if isinstance(error, SeveralAddressesError):
         return _("The certificate names several addresses. Say which one is meant with “email”.")
     return explanations.explain(error)
+
+
+def explain_refusal(error: SmimeError) -> str:
+    """Why a message cannot be built, in the active language."""
+    return str(_REFUSALS.get(error.code, gettext_lazy("This cannot be accepted.")))

@@ -205,8 +205,8 @@ class _Depth:
                 "FROM (SELECT not_before FROM mailer_message WHERE status = 'queued' ORDER BY not_before LIMIT %(depth)s) waiting",
                 {"depth": settings.LETTERLOCK_OUTBOX_DEPTH, "seconds": settings.LETTERLOCK_OUTBOX_SECONDS},
             )
-            (is_full,) = cursor.fetchone()
-            return is_full is True
+            row: tuple[bool | None] = cursor.fetchone() or (None,)
+        return row[0] is True
 
 
 depth = _Depth()

@@ -1,0 +1,1 @@
+"""The mailer over HTTP: messages and publications."""

@@ -1,0 +1,138 @@
+"""The mailer's requests and answers as OpenAPI describes them. Requests are parsed by `mailer.api.parsing`, which says more of what is wrong."""
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
+from rest_framework import serializers
+
+from directory.api.shapes import problems
+from mailer.models import MessageStatus, OnMissing, PublicationStatus
+from mailer.outbox import MOST_HOLD_DAYS, MOST_MESSAGES
+
+
+class MessageAttachment(serializers.Serializer[object]):
+    filename = serializers.CharField(max_length=255)
+    content_type = serializers.CharField(help_text="such as application/pdf")
+    content = serializers.CharField(help_text="base64")
+
+
+class MessageToSend(serializers.Serializer[object]):
+    to = serializers.CharField()
+    subject = serializers.CharField(max_length=998, help_text="sealed with the text; outside stands a neutral one")
+    text = serializers.CharField()
+    html = serializers.CharField(required=False, help_text="the text's twin")
+    attachments = MessageAttachment(many=True, required=False)
+    reference = serializers.CharField(max_length=255, required=False, help_text="your own id; in the send log, not in the mail")
+
+
+# Made by a call, since `from` is a word of Python's own.
+MessagesRequest = inline_serializer(
+    "MessagesRequest",
+    fields={
+        "from": serializers.CharField(help_text="an address with an active signing certificate of your organisation"),
+        "messages": serializers.ListField(child=MessageToSend(), min_length=1, max_length=MOST_MESSAGES),
+        "on_missing": serializers.ChoiceField(OnMissing.choices, required=False, help_text="without a certificate: hold where absent"),
+        "hold_days": serializers.IntegerField(min_value=1, max_value=MOST_HOLD_DAYS, required=False, help_text="14 where absent"),
+    },
+)
+
+
+class AcceptedMessageShape(serializers.Serializer[object]):
+    id = serializers.UUIDField()
+    to = serializers.CharField()
+    message_id = serializers.CharField()
+    status = serializers.ChoiceField(["queued"])
+
+
+class AcceptedBatch(serializers.Serializer[object]):
+    batch = serializers.UUIDField()
+    messages = AcceptedMessageShape(many=True)
+
+
+class MessageEventShape(serializers.Serializer[object]):
+    at = serializers.DateTimeField()
+    event = serializers.CharField()
+    detail = serializers.CharField()
+
+
+class MessageSummary(serializers.Serializer[object]):
+    id = serializers.UUIDField()
+    batch = serializers.UUIDField()
+    to = serializers.CharField()
+    message_id = serializers.CharField()
+    subject_digest = serializers.CharField(help_text="SHA-256 of the subject in UTF-8")
+    reference = serializers.CharField()
+    status = serializers.ChoiceField(MessageStatus.values)
+    certificate = serializers.CharField(allow_null=True, help_text="fingerprint of the certificate it was sealed to")
+    accepted_at = serializers.DateTimeField()
+
+
+class MessageWithEvents(MessageSummary):
+    events = MessageEventShape(many=True)
+
+
+class MessagePage(serializers.Serializer[object]):
+    messages = MessageSummary(many=True)
+    next = serializers.CharField(allow_null=True, help_text="give it as `after` for the next page")
+
+
+class PublicationShape(serializers.Serializer[object]):
+    id = serializers.UUIDField()
+    email = serializers.CharField()
+    status = serializers.ChoiceField(PublicationStatus.values)
+    reason = serializers.CharField(required=False)
+
+
+_KEY = OpenApiParameter(
+    "Idempotency-Key", OpenApiTypes.STR, location=OpenApiParameter.HEADER, required=True, description="1 to 255 characters; kept for 30 days."
+)
+_CONFLICT = {409: OpenApiResponse(description="it is past the point at which it could be taken back")}
+
+documented_send = extend_schema(
+    operation_id="send_messages",
+    summary="Send one message or up to 1000",
+    parameters=[_KEY],
+    request=MessagesRequest,
+    responses={(202, "application/json"): AcceptedBatch, **problems(400, 401, 403, 413, 415, 422, 429)},
+)
+documented_list = extend_schema(
+    operation_id="list_messages",
+    summary="The send log, newest first",
+    parameters=[
+        OpenApiParameter("status", OpenApiTypes.STR, enum=MessageStatus.values),
+        OpenApiParameter("to", OpenApiTypes.STR, description="an exact address"),
+        OpenApiParameter("reference", OpenApiTypes.STR),
+        OpenApiParameter("after", OpenApiTypes.STR, description="`next` of the page before"),
+        OpenApiParameter("limit", OpenApiTypes.INT, description="1 to 200; 50 where absent"),
+    ],
+    responses={(200, "application/json"): MessagePage, **problems(401, 403, 422)},
+)
+documented_message = extend_schema(
+    operation_id="message",
+    summary="One message and what became of it",
+    responses={(200, "application/json"): MessageWithEvents, **problems(401, 403, 404)},
+)
+documented_cancel = extend_schema(
+    operation_id="cancel_message",
+    summary="Take back a message that is queued or held",
+    request=None,
+    responses={(200, "application/json"): MessageWithEvents, **_CONFLICT, **problems(401, 403, 404)},
+)
+documented_publish = extend_schema(
+    operation_id="publish_certificate",
+    summary="Hand in a certificate; its owner gets a mail sealed to it",
+    parameters=[OpenApiParameter("email", OpenApiTypes.STR, description="which address is meant, where the certificate names several")],
+    request={
+        "application/pkix-cert": OpenApiTypes.BINARY,
+        "application/pkcs7-mime": OpenApiTypes.BINARY,
+        "application/x-pem-file": OpenApiTypes.BINARY,
+        "multipart/form-data": inline_serializer(
+            "PublicationForm", fields={"certificate": serializers.FileField(), "email": serializers.CharField(required=False)}
+        ),
+    },
+    responses={(202, "application/json"): PublicationShape, **problems(401, 403, 413, 415, 422, 429)},
+)
+documented_publication = extend_schema(
+    operation_id="publication",
+    summary="What became of a certificate that was handed in",
+    responses={(200, "application/json"): PublicationShape, **problems(401, 403, 404)},
+)

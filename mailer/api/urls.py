@@ -1,0 +1,14 @@
+"""Addresses of messages and publications; mounted at /api/."""
+
+from django.urls import path
+
+from mailer.api.messages import CancelView, MessagesView, MessageView
+from mailer.api.publications import PublicationsView, PublicationView
+
+urlpatterns = [
+    path("v1/messages", MessagesView.as_view(), name="api-messages"),
+    path("v1/messages/<uuid:message_id>", MessageView.as_view(), name="api-message"),
+    path("v1/messages/<uuid:message_id>/cancel", CancelView.as_view(), name="api-message-cancel"),
+    path("v1/publications", PublicationsView.as_view(), name="api-publications"),
+    path("v1/publications/<uuid:publication_id>", PublicationView.as_view(), name="api-publication"),
+]

@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from portal.running.inbox import Inbox
 from portal.running.nameserver import Zone
+from portal.running.received import Inbox
 from portal.running.story import applying, sending
 from portal.running.story.browser import BrowserError
 from portal.running.story.desk import Desk

@@ -15,8 +15,8 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Any, TypeVar
 
-from portal.running.inbox import Inbox, ReceivedMail
 from portal.running.nameserver import Zone
+from portal.running.received import Inbox, ReceivedMail
 from portal.running.story import codes
 from portal.running.story.browser import Browser, Page
 

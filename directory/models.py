@@ -147,6 +147,7 @@ class Answer(models.Model):
     class Meta:
         verbose_name = _("prepared answer")
         verbose_name_plural = _("prepared answers")
+        indexes = [models.Index(fields=["changes_at"], name="answer_overdue")]
 
     def __str__(self) -> str:
         return self.match

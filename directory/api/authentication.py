@@ -6,6 +6,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from directory.api.problems import Problem
 from directory.errors import BadTokenError
 from directory.models import ApiToken
 from directory.tokens import find_known_token
@@ -19,6 +20,8 @@ class TokenAuthentication(BaseAuthentication):
         if header is None:
             return None
         scheme, _space, text = header.partition(" ")
+        if text.strip().startswith("ll_test_"):
+            raise Problem(422, _("Not there yet"), _("The sandbox and its ll_test_ tokens are not there yet."), kind="no-sandbox")
         try:
             token = find_known_token(text.strip(), at=timezone.now()) if scheme.lower() == "bearer" else None
         except BadTokenError:

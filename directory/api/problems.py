@@ -11,7 +11,6 @@ from django.core.signals import got_request_exception
 from django.http import Http404, HttpResponse
 from django.utils.translation import gettext as _
 from rest_framework import exceptions
-from rest_framework.views import set_rollback
 
 from directory.errors import DirectoryError, OverQuotaError
 from directory.explanations import explain
@@ -72,7 +71,6 @@ def of_domain_error(error: X509Error | DirectoryError) -> Problem:
 
 def handle_exception(error: Exception, context: Mapping[str, object]) -> HttpResponse:
     """REST framework's EXCEPTION_HANDLER: every error of an API view as a problem document. What nobody foresaw is logged, and a 500."""
-    set_rollback()
     problem = _translate(error)
     if problem is not None:
         return respond(problem)

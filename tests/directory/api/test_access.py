@@ -39,6 +39,12 @@ def test_a_bad_token_is_refused_and_not_taken_for_none(client: Client, db: None,
     assert header not in problem["detail"]
 
 
+def test_a_sandbox_token_is_told_that_there_is_no_sandbox_yet(client: Client, db: None) -> None:  # noqa: ARG001 - the database
+    response = client.get(URL, {"email": "alice@example.com"}, headers=bearer("ll_test_12345678_" + "a" * 43))
+    assert (response.status_code, response["Content-Type"]) == (422, "application/problem+json")
+    assert "sandbox" in orjson.loads(response.content)["detail"]
+
+
 def test_a_token_works_until_it_ends(client: Client, bank: Organization, shop: Organization, token_of: TokenMaker, at: datetime) -> None:
     token, text = token_of(bank)
     _other, charlies = token_of(shop)

@@ -127,7 +127,11 @@ def refresh_answers(*, at: datetime, most: int = 1000) -> int:
     overdue = list(Answer.objects.filter(changes_at__lte=at).order_by("changes_at").values_list("match", flat=True)[:most])
     for match in overdue:
         with transaction.atomic():
-            answers.prepare(Mailbox.objects.select_for_update().get(match=match), at=at)
+            mailbox = Mailbox.objects.select_for_update().filter(match=match).first()
+            if mailbox is None:  # deleted by hand, and its answer with it
+                Answer.objects.filter(match=match).delete()
+            else:
+                answers.prepare(mailbox, at=at)
     return len(overdue)
 
 

@@ -3,6 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
+from directory import publishing
 from mailer import changes, holding, issuing, notices, outbox, proving, reconciling, revoking, sending
 from mailer.claiming import WORKER
 from mailer.relays import relay_answers
@@ -36,6 +37,7 @@ def expire() -> None:
     holding.expire_held(at=timezone.now(), actor=WORKER)
     proving.expire_proofs(at=timezone.now())
     outbox.forget_keys(at=timezone.now())
+    publishing.refresh_answers(at=timezone.now())
 
 
 @shared_task

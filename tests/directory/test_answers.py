@@ -80,6 +80,14 @@ def test_past_its_change_an_answer_is_computed_afresh_and_refreshed(published: P
     assert not Answer.objects.exists()
 
 
+def test_an_answer_whose_mailbox_is_gone_goes_too(published: Publisher, at: datetime) -> None:
+    certificate = published(ADDRESS.address)
+    Mailbox.objects.all().delete()
+    assert Answer.objects.exists()
+    assert publishing.refresh_answers(at=certificate.not_after) == 1
+    assert not Answer.objects.exists()
+
+
 def test_a_certificate_that_is_valid_only_later_is_found_from_then_on(published: Publisher, at: datetime, authority: object) -> None:
     """Its clock may run ahead of ours by a little: publishing refuses more, so the row is set by hand."""
     del authority

@@ -80,7 +80,7 @@ def test_past_its_change_an_answer_is_computed_afresh_and_refreshed(published: P
     assert not Answer.objects.exists()
 
 
-def test_an_answer_whose_mailbox_is_gone_goes_too(published: Publisher, at: datetime) -> None:
+def test_an_answer_whose_mailbox_is_gone_goes_too(published: Publisher) -> None:
     certificate = published(ADDRESS.address)
     Mailbox.objects.all().delete()
     assert Answer.objects.exists()

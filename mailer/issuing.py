@@ -35,7 +35,16 @@ from directory.x509.names import EmailAddress
 from mailer import identities
 from mailer.ca.authorities import issuing_authority
 from mailer.ca.client import SignerClient
-from mailer.ca.errors import AuthorityError, BusyError, NoAuthorityError, RefusedError, SignerUnavailableError, StaleLedgerError
+from mailer.ca.errors import (
+    AuthorityError,
+    BusyError,
+    NameRefusedError,
+    NoAuthorityError,
+    RefusedError,
+    SignerDroppedError,
+    SignerUnavailableError,
+    StaleLedgerError,
+)
 from mailer.ca.ledger import Step, move, refuse
 from mailer.ca.names import organization_subject
 from mailer.ca.profiles import PROFILES, V4_SIGNING, last_second, new_serial, whole_second
@@ -79,6 +88,8 @@ def intend(*, organization: Organization, address: EmailAddress, actor: str, at:
     Raises NameRefusedError, AlreadyIntendedError.
     """
     wanted = PROFILES[profile]
+    if not address.local.isascii():
+        raise NameRefusedError("the part of a sending address before the @ has only ASCII letters, digits and signs")
     check_name(legal_name=organization.legal_name, country=organization.country, organization_identifier=organization.organization_identifier)
     try:
         with transaction.atomic():
@@ -101,6 +112,9 @@ def issue_pending(*, at: datetime) -> int:
         for number, issuance_id in enumerate(claimed):
             try:
                 _advance(issuance_id, signer=signer, kek=kek, at=at)
+            except SignerDroppedError as error:
+                # The row keeps its claim: if it is what ends the connection, the others come first.
+                _log.warning("issuance %s stays open: %s", issuance_id, error)
             except (SignerUnavailableError, BusyError, NoAuthorityError) as error:
                 _log.warning("issuances wait: %s", error)
                 Issuance.objects.filter(_open_rows(), id__in=claimed[number:]).update(lease_until=at + RETRY_AFTER)

@@ -100,9 +100,12 @@ def _read(row: Issuance) -> _Intent:
 
 def _address(text: str) -> EmailAddress:
     try:
-        return EmailAddress.parse(text, a_labels_only=True)
+        address = EmailAddress.parse(text, a_labels_only=True)
     except X509Error as error:
         raise RefusedError(f"the address cannot be certified: {error}") from error
+    if not address.local.isascii():
+        raise RefusedError("the address cannot be certified: an rfc822Name is ASCII (RFC 5280 section 4.2.1.6)")
+    return address
 
 
 def _check_facts(intent: _Intent, *, at: datetime) -> None:

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 from uuid import UUID
 
-from mailer.ca.errors import SignerUnavailableError
+from mailer.ca.errors import SignerDroppedError, SignerUnavailableError
 from mailer.ca.protocol import MOST_REPLY_BYTES, IssueRequest, PingRequest, Request, RevocationListRequest, read_reply, write_request
 from mailer.ca.shards import Shard
 
@@ -58,11 +58,14 @@ class SignerClient:
         try:
             if self._socket is None:
                 self._socket = self._connect()
+        except OSError as error:
+            raise SignerUnavailableError(f"the signer cannot be reached: {error}") from error
+        try:
             self._socket.sendall(write_request(request))
             line = self._line(self._socket)
         except OSError as error:
             self.close()
-            raise SignerUnavailableError(f"the signer does not answer: {error}") from error
+            raise SignerDroppedError(f"the signer did not reply: {error}") from error
         return read_reply(line)
 
     def _connect(self) -> socket.socket:

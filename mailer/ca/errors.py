@@ -67,3 +67,9 @@ class SignerUnavailableError(AuthorityError):
     """The signer does not answer, or answered something that is not its protocol."""
 
     code = "unavailable"
+
+
+class SignerDroppedError(SignerUnavailableError):
+    """The signer took the request and ended the connection: it was killed, or this very request is more than it can take."""
+
+    code = "dropped"

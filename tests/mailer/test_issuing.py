@@ -3,16 +3,20 @@
 import threading
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography import x509
 from django.db import connection
 from pytest_django import Settings
 
 from directory.models import Certificate, CertificateStatus, Organization
 from directory.organizations import suspend
 from directory.x509.names import EmailAddress
+from mailer.ca import certifying
 from mailer.ca.client import SignerClient
 from mailer.ca.errors import NameRefusedError
+from mailer.ca.profiles import subscriber_builder
 from mailer.custody import MissingKeyError
 from mailer.issuing import AlreadyIntendedError, intend, issue_pending
 from mailer.models import Issuance, IssuanceStatus, LedgerEvent, SigningIdentity, SigningIdentityStatus
@@ -46,6 +50,32 @@ def test_it_refuses_a_name_that_no_certificate_can_hold_before_anything_is_store
     with pytest.raises(NameRefusedError):
         intend(organization=bank, address=BILLS, actor=ALICE, at=now)
     assert not SigningIdentity.objects.exists()
+
+
+def test_it_refuses_an_address_that_no_certificate_can_hold(bank: Organization, now: datetime) -> None:
+    with pytest.raises(NameRefusedError):
+        intend(organization=bank, address=EmailAddress.parse("büro@bank.example.com"), actor=ALICE, at=now)
+    assert not SigningIdentity.objects.exists()
+
+
+@pytest.mark.usefixtures("signing_service")
+def test_it_goes_on_after_a_row_that_ends_the_connection(
+    bank: Organization, shop: Organization, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    poison = intend(organization=bank, address=BILLS, actor=ALICE, at=now)
+    good = intend(organization=shop, address=EmailAddress.parse("post@shop.example.net"), actor="user:charlie", at=now + timedelta(seconds=1))
+
+    honest = subscriber_builder
+
+    def break_down(*args: Any, **options: Any) -> x509.CertificateBuilder:
+        if options["address"] == poison.address:
+            raise ArithmeticError
+        return honest(*args, **options)
+
+    monkeypatch.setattr(certifying, "subscriber_builder", break_down)
+    assert issue_pending(at=now) == 1
+    good.refresh_from_db()
+    assert good.status == IssuanceStatus.ISSUED
 
 
 @pytest.mark.usefixtures("signing_service")

@@ -115,6 +115,12 @@ def test_it_refuses_more_time_than_the_profile_gives(signer: Signer, bank: Organ
     assert_refused(signer, row, "refused", "more time")
 
 
+@pytest.mark.parametrize("address", ["büro@bank.example.com", "bills@bänk.example.com", "no address", "a@b@bank.example.com"])
+def test_it_refuses_addresses_that_no_certificate_can_hold(signer: Signer, row: Issuance, address: str) -> None:
+    Issuance.objects.filter(pk=row.pk).update(address=address)
+    assert_refused(signer, row, "refused", "cannot be certified")
+
+
 @pytest.mark.parametrize("days", [-2, 1])
 def test_it_signs_nothing_dated_back_or_ahead(signer: Signer, row: Issuance, days: int) -> None:
     Issuance.objects.filter(pk=row.pk).update(not_before=F("not_before") + timedelta(days=days))

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 
 from directory.models import Organization
 from mailer.models import Message, MessageStatus, SigningIdentity, SigningIdentityStatus
+from mailer.sendlog import messages_of
 from onboarding.models import Membership
 from portal.charts import Columns, Day, Series, columns
 from portal.views.access import TOKEN_ROLES, member_page, room
@@ -54,7 +55,7 @@ def dashboard(request: HttpRequest, membership: Membership) -> HttpResponse:
         now=now,
         figures=figures,
         chart=fortnight(organization, at=now),
-        latest=messages.defer("content", "sealed").order_by("-accepted_at", "-id")[:LATEST],
+        latest=messages_of(organization)[:LATEST],
         identities=identities.select_related("certificate"),
         todo=to_do(membership, at=now),
     )

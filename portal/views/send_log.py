@@ -16,8 +16,8 @@ from django.views.decorators.http import require_safe
 
 from directory.models import Certificate, Organization
 from mailer.models import Message, MessageStatus
+from mailer.sendlog import BadCursorError, Cursor, events_of, messages_of
 from onboarding.models import Membership
-from portal.cursors import BadCursorError, Place
 from portal.views.access import member_page, room
 
 PAGE = 50
@@ -86,8 +86,7 @@ def start_of(day: date) -> datetime:
 def _filtered(request: HttpRequest, organization: Organization) -> tuple[Filters, QuerySet[Message]]:
     filters = Filters(request.GET)
     filters.is_valid()
-    messages = Message.objects.filter(organization=organization)
-    return filters, filters.apply(messages).order_by("-accepted_at", "-id")
+    return filters, filters.apply(messages_of(organization))
 
 
 @require_safe
@@ -121,24 +120,24 @@ def send_log(request: HttpRequest, membership: Membership) -> HttpResponse:
     return render(request, "organisation/send_log.html", context)
 
 
-def _page(messages: QuerySet[Message], *, after: str, before: str) -> tuple[list[Message], Place | None, Place | None]:
-    """One page, and the places from which the newer and the older page go on, where there is one."""
+def _page(messages: QuerySet[Message], *, after: str, before: str) -> tuple[list[Message], Cursor | None, Cursor | None]:
+    """One page, and the cursors from which the newer and the older page go on, where there is one."""
     if before:
-        place = Place.decode(before)
-        nearest = messages.filter(Q(accepted_at__gt=place.at) | Q(accepted_at=place.at, id__gt=place.id)).order_by("accepted_at", "id")
-        found = list(nearest.defer("content", "sealed")[: PAGE + 1])
+        cursor = Cursor.decode(before)
+        nearest = messages.filter(Q(accepted_at__gt=cursor.at) | Q(accepted_at=cursor.at, id__gt=cursor.id)).order_by("accepted_at", "id")
+        found = list(nearest[: PAGE + 1])
         rows = found[:PAGE][::-1]
         newer, older = len(found) > PAGE, True
     else:
         if after:
-            place = Place.decode(after)
-            messages = messages.filter(Q(accepted_at__lt=place.at) | Q(accepted_at=place.at, id__lt=place.id))
-        found = list(messages.defer("content", "sealed")[: PAGE + 1])
+            cursor = Cursor.decode(after)
+            messages = messages.filter(Q(accepted_at__lt=cursor.at) | Q(accepted_at=cursor.at, id__lt=cursor.id))
+        found = list(messages[: PAGE + 1])
         rows = found[:PAGE]
         newer, older = bool(after), len(found) > PAGE
     if not rows:
         return rows, None, None
-    return rows, Place(rows[0].accepted_at, rows[0].id) if newer else None, Place(rows[-1].accepted_at, rows[-1].id) if older else None
+    return rows, Cursor(rows[0].accepted_at, rows[0].id) if newer else None, Cursor(rows[-1].accepted_at, rows[-1].id) if older else None
 
 
 @require_safe
@@ -154,7 +153,7 @@ def message(request: HttpRequest, membership: Membership, message_id: UUID) -> H
         "send-log",
         letter=letter,
         certificate=certificate,
-        events=letter.events.order_by("id"),
+        events=events_of(letter),
         sender=letter.batch.identity.address,
         kept="content" if letter.content else "sealed" if letter.sealed else "",
     )

@@ -13,7 +13,7 @@ from directory.x509.certificate import parse_certificate
 from directory.x509.names import EmailAddress
 from mailer.models import Batch, Message, MessageStatus, SigningIdentity, SigningIdentityStatus
 from tests.pki import Authority, Usage
-from tests.portal.rights.cast import Cast, assemble
+from tests.portal.people import Cast, assemble
 
 CONTENT = {MessageStatus.QUEUED, MessageStatus.SEALING, MessageStatus.HELD}
 SEALED = {MessageStatus.SEALED, MessageStatus.HANDING, MessageStatus.UNKNOWN}

@@ -12,7 +12,7 @@ from directory.models import ApiToken, Certificate, CertificateStatus, Directory
 from mailer.models import MessageStatus
 from onboarding.models import User
 from tests.portal.conftest import Letter, Published
-from tests.portal.rights.cast import Cast, Person
+from tests.portal.people import Cast, Person
 
 OURS = [model for app in ("directory", "mailer", "onboarding") for model in apps.get_app_config(app).get_models()]
 

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from mailer.models import Message
 from tests.portal.conftest import Letter
-from tests.portal.rights.cast import Cast, Person
+from tests.portal.people import Cast, Person
 
 ROOT = Path(__file__).resolve().parents[2]
 INLINE = re.compile(r"<style|<script(?![^>]*\bsrc=)|\sstyle=|\son[a-z]+\s*=|javascript:", re.IGNORECASE)

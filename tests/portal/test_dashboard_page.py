@@ -11,7 +11,7 @@ from mailer.models import MessageStatus
 from portal.charts import Day, Series, columns
 from portal.views.dashboard import DAYS, fortnight
 from tests.portal.conftest import Letter
-from tests.portal.rights.cast import Cast, Person
+from tests.portal.people import Cast, Person
 
 
 def url(cast: Cast) -> str:

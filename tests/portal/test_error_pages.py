@@ -6,7 +6,7 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from portal.views import errors
-from tests.portal.rights.cast import Cast, Person
+from tests.portal.people import Cast, Person
 
 
 @pytest.mark.django_db

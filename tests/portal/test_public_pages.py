@@ -7,7 +7,7 @@ from django.urls import reverse
 from mailer.models import MessageStatus
 from tests.pki import Usage
 from tests.portal.conftest import Letter, Published
-from tests.portal.rights.cast import Cast, Person
+from tests.portal.people import Cast, Person
 
 PUBLIC = ("home", "lookup", "developers", "privacy", "accessibility")
 

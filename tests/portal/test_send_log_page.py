@@ -11,7 +11,7 @@ from django.urls import reverse
 from mailer.models import MessageStatus, SendEvent
 from portal.views import send_log
 from tests.portal.conftest import Letter, Published
-from tests.portal.rights.cast import Cast, Person
+from tests.portal.people import Cast, Person
 
 
 def url(cast: Cast, name: str = "send-log") -> str:

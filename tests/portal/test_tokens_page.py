@@ -12,7 +12,7 @@ from directory.models import ApiToken, DirectoryEvent
 from directory.organizations import suspend
 from directory.tokens import MOST_LIVE_TOKENS, find_token
 from portal.views.tokens import state_of
-from tests.portal.rights.cast import Bearer, Cast, Person
+from tests.portal.people import Cast, Person
 
 WANTED = {"name": "statements", "scopes": ["lookup", "send"], "days": "30"}
 
@@ -74,7 +74,7 @@ def test_it_revokes_at_once_and_twice_is_no_harm(cast: Cast, now: datetime) -> N
         answer = client.post(reverse("token-revoke", args=[cast.organization.pk, cast.token.pk]), follow=True)
         assert "“full” is revoked" in answer.text
     with pytest.raises(BadTokenError):
-        find_token(cast.bearers[Bearer.FULL], at=now)
+        find_token(cast.secret, at=now)
     assert DirectoryEvent.objects.filter(subject=f"token:{cast.token.prefix}", verb=Verb.TOKEN_REVOKED).count() == 1
 
 

@@ -118,10 +118,14 @@ class Session:
         if self._smtp is None:
             parts = urlsplit(self._url)
             host = parts.hostname or "127.0.0.1"
+            # Named here, or `smtplib` would ask the DNS for a name of this machine.
+            own_name = settings.LETTERLOCK_MAIL_FROM.rpartition("@")[2]
             if parts.scheme == "smtps":
-                smtp: smtplib.SMTP = smtplib.SMTP_SSL(host, parts.port or 465, timeout=TIMEOUT_SECONDS, context=ssl.create_default_context())
+                smtp: smtplib.SMTP = smtplib.SMTP_SSL(
+                    host, parts.port or 465, own_name, timeout=TIMEOUT_SECONDS, context=ssl.create_default_context()
+                )
             else:
-                smtp = smtplib.SMTP(host, parts.port or 25, timeout=TIMEOUT_SECONDS)
+                smtp = smtplib.SMTP(host, parts.port or 25, own_name, timeout=TIMEOUT_SECONDS)
             self._smtp = smtp
             smtp.ehlo_or_helo_if_needed()
             if parts.username:

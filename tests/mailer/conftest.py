@@ -13,7 +13,11 @@ from directory.organizations import create_organization
 from mailer.ca.ceremony import DEMO_MARK, KeyKind, Names, hold
 from mailer.ca.server import Signer, listening
 from mailer.ca.throttle import Throttle
+from mailer.models import SigningIdentity
+from mailer.outbox import depth
 from mailer.signing_keys import forget_signers
+from tests.mailer.letters import Desk, make_identity
+from tests.pki import Authority
 
 ALICE = "user:a11ce000-0000-4000-8000-000000000001"
 
@@ -76,3 +80,30 @@ def bank(db: None, now: datetime) -> Organization:  # noqa: ARG001 - the tables
 def shop(db: None, now: datetime) -> Organization:  # noqa: ARG001 - the tables
     """Charlie's organisation."""
     return make_organization("Charlies Laden GmbH", "shop.example.net", 54321, now)
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    """Signs for the recipients, and for senders where the real CA is not what is tested."""
+    return Authority()
+
+
+@pytest.fixture
+def bills(bank: Organization, authority: Authority, now: datetime) -> Iterator[SigningIdentity]:
+    """The address that Alice's bank sends from."""
+    forget_signers()
+    depth.forget()
+    yield make_identity(bank, "bills@bank.example.com", authority, at=now)
+    forget_signers()
+
+
+@pytest.fixture
+def offers(shop: Organization, authority: Authority, now: datetime) -> SigningIdentity:
+    """The address that Charlie's shop sends from."""
+    return make_identity(shop, "offers@shop.example.net", authority, at=now)
+
+
+@pytest.fixture
+def desk(authority: Authority, tmp_path: Path) -> Desk:
+    """Where recipients open their mail."""
+    return Desk(authority, tmp_path)

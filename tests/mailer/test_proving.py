@@ -1,0 +1,178 @@
+"""Proving mailbox and key at once by a sealed mail: the link works once, for 24 hours, by POST, for whoever opened the mail."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from http import HTTPStatus
+
+import pytest
+from django.test import Client
+from pytest_django import Settings
+
+from directory.lookup import encryption_certificates
+from directory.models import Certificate, DirectoryEvent, Organization, Source
+from directory.publishing import revoke
+from directory.x509.errors import OutOfTimeError, UnsupportedKeyError, WeakKeyError, WrongAddressError
+from directory.x509.names import EmailAddress
+from mailer.inviting import invite
+from mailer.models import Invitation, Publication, PublicationStatus
+from mailer.notices import deliver_notices
+from mailer.proving import SigningOnlyError, TooManyProofsError, UnknownProofError, confirm, expire_proofs, submit
+from portal.running.inbox import InboxServer
+from tests.mailer.letters import ALICE, Desk, publish_for
+from tests.pki import Holder, Usage
+
+TO = "Dora@people.example.net"
+DORA = EmailAddress.parse(TO)
+pytestmark = pytest.mark.django_db
+
+
+def hand_in(holder: Holder, organization: Organization | None, at: datetime, address: EmailAddress = DORA) -> Publication:
+    return submit(address=address, der=holder.der, organization=organization, actor=ALICE, at=at)
+
+
+def path_in(inbox_server: InboxServer, desk: Desk, holder: Holder, at: datetime) -> str:
+    deliver_notices(at=at)
+    content = desk.decrypt(inbox_server.inbox.mails(TO)[-1].content, holder).decode()
+    found = re.search(r"/publications/[\w-]+/", content.replace("=\r\n", ""))
+    assert found
+    return found[0]
+
+
+@pytest.mark.parametrize("kind", ["rsa2048", "p256", "p384"])
+def test_it_publishes_what_was_proven(kind: str, bank: Organization, inbox_server: InboxServer, now: datetime, desk: Desk) -> None:
+    client = Client()
+    holder = desk.authority.leaf(TO, kind)
+    publication = hand_in(holder, bank, now)
+    assert publication.status == PublicationStatus.AWAITING_MAILBOX_PROOF
+    path = path_in(inbox_server, desk, holder, now)
+    page = client.get(path)
+    assert page.status_code == HTTPStatus.OK
+    assert TO.replace("@", "<wbr>@") in page.content.decode()
+    assert not Certificate.objects.exists(), "a GET publishes nothing"
+    assert client.post(path).status_code == HTTPStatus.OK
+    certificate = Certificate.objects.get()
+    assert (certificate.fingerprint, certificate.level, certificate.source) == (publication.fingerprint, "external", Source.UPLOADED)
+    assert certificate.organization is None, "handing in is not owning"
+    assert encryption_certificates([DORA.match], at=datetime.now(UTC))[DORA.match] == [certificate]
+    publication.refresh_from_db()
+    assert publication.status == PublicationStatus.PUBLISHED
+    verbs = list(DirectoryEvent.objects.filter(subject=f"publication:{publication.id}").values_list("verb", flat=True))
+    assert verbs == ["publication.submitted", "publication.published"]
+
+
+def test_it_sends_the_link_to_nobody_without_the_key(bank: Organization, inbox_server: InboxServer, now: datetime, desk: Desk) -> None:
+    hand_in(desk.authority.leaf(TO), bank, now)
+    deliver_notices(at=now)
+    (mail,) = inbox_server.inbox.mails(TO)
+    assert b"publications" not in mail.content
+    assert mail.sender == "<>"
+    assert mail.recipients == (TO,)
+
+
+def test_it_works_once(bank: Organization, inbox_server: InboxServer, client: Client, now: datetime, desk: Desk) -> None:
+    holder = desk.authority.leaf(TO)
+    hand_in(holder, bank, now)
+    path = path_in(inbox_server, desk, holder, now)
+    assert client.post(path).status_code == HTTPStatus.OK
+    for response in (client.post(path), client.get(path)):
+        assert response.status_code == HTTPStatus.GONE
+        assert "was used" in response.content.decode()
+    assert Certificate.objects.count() == 1
+
+
+@pytest.mark.parametrize("swept", [True, False])
+def test_it_works_for_a_day(
+    swept: bool,  # noqa: FBT001 - pytest's parameter
+    inbox_server: InboxServer,
+    client: Client,
+    now: datetime,
+    desk: Desk,
+) -> None:
+    holder = desk.authority.leaf(TO)
+    publication = hand_in(holder, None, now)
+    path = path_in(inbox_server, desk, holder, now)
+    Publication.objects.update(expires_at=now)
+    if swept:
+        assert expire_proofs(at=now) == 1
+        publication.refresh_from_db()
+        assert publication.status == PublicationStatus.EXPIRED
+    assert client.post(path).status_code == HTTPStatus.GONE
+    assert not Certificate.objects.exists()
+
+
+def test_it_is_not_guessed_by_charlie(bank: Organization, client: Client, now: datetime, desk: Desk) -> None:
+    publication = hand_in(desk.authority.leaf(TO), bank, now)
+    for guess in (str(publication.id), publication.fingerprint, publication.secret_digest, "x" * 43):
+        assert client.get(f"/publications/{guess}/").status_code == HTTPStatus.NOT_FOUND
+        with pytest.raises(UnknownProofError):
+            confirm(str(guess), at=now)
+    assert not Certificate.objects.exists()
+
+
+def test_it_takes_no_forged_form(bank: Organization, inbox_server: InboxServer, now: datetime, desk: Desk) -> None:
+    holder = desk.authority.leaf(TO)
+    hand_in(holder, bank, now)
+    path = path_in(inbox_server, desk, holder, now)
+    assert Client(enforce_csrf_checks=True).post(path).status_code == HTTPStatus.FORBIDDEN
+    assert not Certificate.objects.exists()
+
+
+def test_it_mails_three_proofs_a_day_and_no_more(bank: Organization, shop: Organization, now: datetime, desk: Desk) -> None:
+    """Charlie's shop cannot flood a mailbox that the bank has written to either."""
+    holder = desk.authority.leaf(TO)
+    for organization in (bank, shop, bank):
+        hand_in(holder, organization, now)
+    for organization in (bank, shop):
+        with pytest.raises(TooManyProofsError):
+            hand_in(holder, organization, now + timedelta(hours=23))
+    hand_in(holder, shop, now + timedelta(hours=24, seconds=1))
+
+
+def test_it_refuses_what_could_not_be_sealed_to(now: datetime, desk: Desk) -> None:
+    leaf = desk.authority.leaf
+    with pytest.raises(SigningOnlyError):
+        hand_in(leaf(TO, usage=Usage.SIGN), None, now)
+    with pytest.raises(WeakKeyError):
+        hand_in(leaf(TO, "rsa1024"), None, now)
+    with pytest.raises(UnsupportedKeyError):
+        hand_in(leaf(TO, "p521"), None, now)
+    with pytest.raises(OutOfTimeError):
+        hand_in(leaf(TO, days=(-20, -10)), None, now)
+    with pytest.raises(WrongAddressError):
+        hand_in(leaf("charlie@shop.example.net"), None, now)
+    assert not Publication.objects.exists()
+
+
+def test_it_ends_a_proof_that_came_too_late_for_its_certificate(
+    bank: Organization, inbox_server: InboxServer, client: Client, now: datetime, desk: Desk
+) -> None:
+    holder = desk.authority.leaf(TO)
+    publication = hand_in(holder, bank, now)
+    path = path_in(inbox_server, desk, holder, now)
+    revoke(certificate=publish_for(holder, TO, at=now), reason="keyCompromise", actor=ALICE, at=now)
+    response = client.post(path)
+    assert response.status_code == HTTPStatus.CONFLICT
+    assert "was revoked" in response.content.decode()
+    publication.refresh_from_db()
+    assert (publication.status, publication.reason) == (PublicationStatus.REFUSED, "revoked_certificate")
+    assert client.post(path).status_code == HTTPStatus.GONE
+
+
+def test_it_answers_the_invitations_of_the_mailbox(bank: Organization, inbox_server: InboxServer, client: Client, now: datetime, desk: Desk) -> None:
+    invite(address=DORA, organization=bank, actor=ALICE, at=now)
+    deliver_notices(at=now)
+    holder = desk.authority.leaf(TO)
+    hand_in(holder, None, now)
+    client.post(path_in(inbox_server, desk, holder, now))
+    assert Invitation.objects.get().answered_at is not None
+
+
+def test_it_stores_no_secret(bank: Organization, inbox_server: InboxServer, now: datetime, settings: Settings, desk: Desk) -> None:
+    settings.LETTERLOCK_SMTP_URL, working = "smtp://127.0.0.1:1", settings.LETTERLOCK_SMTP_URL
+    holder = desk.authority.leaf(TO)
+    publication = hand_in(holder, bank, now)
+    stored = bytes(publication.notice.content or b"") if publication.notice else b""
+    settings.LETTERLOCK_SMTP_URL = working
+    secret = path_in(inbox_server, desk, holder, now).split("/")[2]
+    assert secret.encode() not in stored
+    assert publication.secret_digest != secret

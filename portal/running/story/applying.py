@@ -15,7 +15,7 @@ def register(stage: Stage, owner: Person) -> Browser:
     browser = stage.browser()
     page = browser.open("/accounts/register/")
     browser.submit(page, page.form("name", "email", "password"), name=owner.name, email=owner.address, password=owner.password)
-    page = browser.open(stage.link(stage.mail(owner.address)))
+    page = browser.open(stage.link(stage.mail(owner.address).content))
     page = browser.submit(page, page.form("csrfmiddlewaretoken", to="/accounts/confirm/"))
     page = sign_in_form(browser, page, owner)
     found = SECRET.search(page.text)

@@ -12,6 +12,8 @@ REDIRECTS = 8
 SECONDS = 30
 SHOWN = 1500
 VOID = frozenset({"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"})
+# Words go on across these; every other element parts them.
+INLINE = frozenset({"a", "abbr", "b", "bdi", "code", "em", "i", "mark", "small", "span", "strong", "time", "wbr"})
 UNSEEN = frozenset({"script", "style", "head", "svg", "template"})
 
 
@@ -87,6 +89,8 @@ class _Reader(HTMLParser):
         given = {name: value or "" for name, value in attrs}
         if tag not in VOID:
             self._open.append(tag)
+        if tag not in INLINE:
+            self.words.append(" ")
         if tag == "form":
             method = given.get("method", "get").lower()
             self._form = Form(urljoin(self.url, given.get("action") or self.url), method, multipart=given.get("enctype", "").startswith("multipart/"))
@@ -129,13 +133,15 @@ class _Reader(HTMLParser):
         elif self._form is not None and tag == "textarea" and self._area is not None:
             self._form.values.append((self._area, self._collected.removeprefix("\n")))
             self._area = None
+        if tag not in INLINE:
+            self.words.append(" ")
         while self._open and self._open.pop() != tag:
             pass
 
     def handle_data(self, data: str) -> None:
         self._collected += data
         if not UNSEEN.intersection(self._open):
-            self.words.extend(data.split())
+            self.words.append(data)
 
 
 class Browser:
@@ -208,7 +214,7 @@ def read(url: str, status: int, headers: Mapping[str, str], body: bytes) -> Page
     if "html" in headers.get("content-type", ""):
         reader.feed(body.decode())
         reader.close()
-    return Page(url, status, headers, body, reader.forms, reader.links, " ".join(reader.words))
+    return Page(url, status, headers, body, reader.forms, reader.links, " ".join("".join(reader.words).split()))
 
 
 def encode(pairs: list[tuple[str, str | Upload]], *, multipart: bool) -> tuple[bytes, str]:

@@ -53,9 +53,13 @@ class Recipient:
         plain.unlink()
         self.key.chmod(0o600)
 
+    def decrypted(self, content: bytes) -> bytes:
+        """What a mail sealed to this recipient holds."""
+        return openssl("cms", "-decrypt", "-recip", self.certificate, "-inkey", self.key, feed=content)
+
     def opened(self, chain: Path, signer: Path) -> bytes:
         """Decrypt the received mail and verify the signature inside up to `chain`; the signed content. The signer's certificate goes to `signer`."""
-        inner = openssl("cms", "-decrypt", "-in", self.mail, "-recip", self.certificate, "-inkey", self.key)
+        inner = self.decrypted(self.mail.read_bytes())
         return openssl("cms", "-verify", "-CAfile", chain, "-purpose", "smimesign", "-signer", signer, feed=inner)
 
 

@@ -63,10 +63,10 @@ def wait_for_certificate(stage: Stage, sender: str) -> dict[str, Any]:
 
 
 def publish(stage: Stage, api: Api, recipient: Recipient) -> str:
-    """Upload a recipient's certificate and open the link that is mailed to the mailbox; the certificate's fingerprint."""
+    """Upload a recipient's certificate and follow the link in the mail that is sealed to it; the certificate's fingerprint."""
     made = api.call("POST", "/api/v1/publications", recipient.certificate.read_bytes(), wanted=202, Content_Type="application/x-pem-file")
     browser = stage.browser()
-    page = browser.open(stage.link(stage.mail(recipient.address)))
+    page = browser.open(stage.link(recipient.decrypted(stage.mail(recipient.address).content)))
     browser.submit(page, page.form("csrfmiddlewaretoken", to=urlsplit(page.url).path))
 
     def look() -> str | None:

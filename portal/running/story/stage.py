@@ -105,11 +105,11 @@ class Stage:
 
         return self.wait(f"Mail {number} to {to}", look)
 
-    def link(self, mail: ReceivedMail) -> str:
-        """The first address in a mail that leads to the portal."""
-        found = re.search(re.escape(self.url) + r"/[^\s<>\"']+", text_of(mail.content))
+    def link(self, content: bytes) -> str:
+        """The first address in a mail's text that leads to the portal."""
+        found = re.search(re.escape(self.url) + r"/[^\s<>\"']+", text_of(content))
         if not found:
-            raise StoryError(f"The mail to {', '.join(mail.recipients)} has no link to {self.url}.")
+            raise StoryError(f"A mail has no link to {self.url}:\n{content[:1500].decode(errors='replace')}")
         return found.group()
 
 

@@ -19,6 +19,7 @@ from portal.running import embedded, servers
 
 ROOT = Path(__file__).resolve().parent.parent
 READY_SECONDS = 60
+LOG_CHARACTERS = 1500
 # No quota stands in the way of a load that no caller would be allowed.
 UNLIMITED = {"LETTERLOCK_TOKEN_QUOTA": "1000000000", "LETTERLOCK_DEMO": "false", "ALLOWED_HOSTS": "127.0.0.1"}
 
@@ -46,13 +47,16 @@ class House:
         return answer
 
     @contextmanager
-    def process(self, *arguments: str, more: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[bytes]]:
-        """A child in Python, ended with the block; its output goes to a log in the house's folder."""
-        log = self.state / f"{arguments[-1].replace('/', '_').replace(':', '_')[:60]}.log"
+    def process(self, name: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A child in Python, ended with the block. Its output goes to a log, whose end is shown if the block cannot be measured."""
+        log = self.state / f"{name}.log"
         with log.open("wb") as output:
-            child = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env={**self.environment, **(more or {})}, stdout=output, stderr=output)
+            child = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=dict(self.environment), stdout=output, stderr=output)
         try:
             yield child
+        except NotMeasuredError:
+            print(f"the log of {name} ends with:\n{log.read_text(errors='replace')[-LOG_CHARACTERS:]}")
+            raise
         finally:
             child.terminate()
             try:
@@ -79,7 +83,7 @@ class House:
             f"127.0.0.1:{port}",
             application,
         ]
-        with self.process(*command) as child:
+        with self.process(application.replace(":", "."), *command) as child:
             wait_for(port, child)
             yield port
 

@@ -18,7 +18,7 @@ from mailer.ca.errors import SignerUnavailableError
 from portal.running.embedded import keys_for, without_keys
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 30
+START_SECONDS = 120
 
 
 def environment_of(role: str, socket: Path) -> dict[str, str]:
@@ -35,7 +35,7 @@ def environment_of(role: str, socket: Path) -> dict[str, str]:
 def run_code(role: str, code: str, socket: Path) -> subprocess.CompletedProcess[str]:
     """Run Python in a process of this role; what it prints is the result."""
     command = [sys.executable, "-c", f"import django; django.setup()\n{code}"]
-    return subprocess.run(command, cwd=ROOT, env=environment_of(role, socket), capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=ROOT, env=environment_of(role, socket), capture_output=True, text=True, timeout=120, check=False)
 
 
 class SignerProcess:
@@ -66,7 +66,7 @@ class SignerProcess:
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         if self.process.poll() is None:
             self.process.send_signal(number)
-        return self.process.wait(20)
+        return self.process.wait(START_SECONDS)
 
 
 @contextmanager

@@ -118,3 +118,11 @@ def test_it_gives_each_key_to_the_roles_that_use_it_alone() -> None:
 def test_it_starts_web_without_the_others_keys(tmp_path: Path) -> None:
     environment = environment_of("web", tmp_path / "signer.sock")
     assert {name.removesuffix("_FILE") for name in environment if "_KEK" in name} == {"LETTERLOCK_DATA_KEK"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("role", ["web", "worker"])
+def test_it_does_not_load_what_the_signer_alone_needs(role: str, tmp_path: Path) -> None:
+    code = "import sys, portal.wsgi, portal.urls, portal.celery, mailer.tasks; print(sorted({'pkilint', 'mailer.ca.server'} & {*sys.modules}))"
+    run = run_code(role, code, tmp_path / "signer.sock")
+    assert (run.returncode, run.stdout.strip()) == (0, "[]"), run.stderr

@@ -24,7 +24,7 @@ from mailer.ca.protocol import IssueRequest, write_request
 from mailer.issuing import intend, issue_pending
 from mailer.models import Issuance, IssuanceStatus, LedgerEvent
 from tests.mailer.ca.rows import assign_row
-from tests.mailer.processes import SignerProcess, environment_of, signer_process
+from tests.mailer.processes import START_SECONDS, SignerProcess, environment_of, signer_process
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -65,7 +65,7 @@ def test_it_is_alone(door: Path, tmp_path: Path) -> None:
 
 def test_it_does_not_start_without_its_key(door: Path, tmp_path: Path) -> None:
     started = SignerProcess(door, tmp_path / "signer.log", environment=environment_of("web", door))
-    assert started.process.wait(20) == 1
+    assert started.process.wait(START_SECONDS) == 1
     assert "LETTERLOCK_CA_KEK" in started.log.read_text()
     assert not door.exists()
 
@@ -151,13 +151,13 @@ def test_it_issues_each_once_although_it_is_killed_again_and_again(ca: None, doo
     worker.start()
     choice = random.Random(20261124)
     try:
-        for life in range(3):
+        for life in range(2):
             with signer_process(door, tmp_path / f"{life}.log"):
                 worker.join(choice.uniform(0.02, 0.15))
             if not worker.is_alive():
                 break
         with signer_process(door, tmp_path / "last.log"):
-            worker.join(60)
+            worker.join(START_SECONDS)
     finally:
         done.set()
         worker.join()

@@ -97,7 +97,7 @@ def _wait(opened: house.House, left: int) -> None:
     deadline = time.monotonic() + WAIT_SECONDS
     with psycopg.connect(opened.servers.database_url, autocommit=True) as connection:
         while True:
-            counts = dict(connection.execute("SELECT status, count(*) FROM mailer_message GROUP BY status").fetchall())
+            counts: dict[str, int] = dict(connection.execute("SELECT status, count(*) FROM mailer_message GROUP BY status").fetchall())
             if sum(count for status, count in counts.items() if status != "handed") <= left:
                 return
             if {"failed", "unknown", "held"} & set(counts) or time.monotonic() > deadline:

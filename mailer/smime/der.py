@@ -6,9 +6,9 @@ Every function takes and gives complete encodings as bytes.
 from collections.abc import Collection
 from typing import NamedTuple
 
-from .errors import MalformedCms, TooLarge
+from .errors import MalformedCms
 
-INTEGER, BIT_STRING, OCTET_STRING, NULL_TAG, OID = 0x02, 0x03, 0x04, 0x05, 0x06
+INTEGER, BIT_STRING, OCTET_STRING, OID = 0x02, 0x03, 0x04, 0x06
 UTC_TIME, GENERALIZED_TIME = 0x17, 0x18
 SEQUENCE, SET = 0x30, 0x31
 CONTEXT_0, CONTEXT_1 = 0xA0, 0xA1  # constructed
@@ -109,30 +109,3 @@ def children(data: bytes, parent: Element) -> list[Element]:
         found.append(element)
         offset = element.end
     return found
-
-
-def check(data: bytes, *, max_size: int, max_depth: int = 24, max_elements: int = 20_000) -> None:
-    """Walk all of `data` without recursion, so that a parser of object trees only meets bounded, well-nested DER.
-
-    Raises TooLarge, MalformedCms.
-    """
-    if len(data) > max_size:
-        raise TooLarge(f"more than {max_size} bytes")
-    top = read(data)
-    if top.end != len(data):
-        raise MalformedCms("there is data after the end")
-    open_ends, offset, count = [len(data)], 0, 0
-    while offset < len(data):
-        count += 1
-        if count > max_elements:
-            raise TooLarge(f"more than {max_elements} elements")
-        element = read(data, offset, open_ends[-1])
-        if element.tag & 0x20:
-            if len(open_ends) > max_depth:
-                raise TooLarge(f"nested more than {max_depth} deep")
-            open_ends.append(element.end)
-            offset = element.contents
-        else:
-            offset = element.end
-        while len(open_ends) > 1 and offset == open_ends[-1]:
-            open_ends.pop()

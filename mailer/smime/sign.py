@@ -106,7 +106,9 @@ class Signer:
         self._utc, self._generalized = (_Template(certificate, before, info_head, algorithm, tag) for tag in (UTC_TIME, GENERALIZED_TIME))
 
     def signature(self, entity: bytes, *, at: datetime) -> bytes:
-        """ContentInfo in DER with the detached signature of a canonical (CRLF) MIME entity."""
+        """ContentInfo in DER with the detached signature of a canonical (CRLF) MIME entity. Raises ValueError for a time without a zone."""
+        if at.tzinfo is None:
+            raise ValueError("the signing time has no time zone")
         utc = at.astimezone(UTC)
         if utc.year < _FIRST_GENERALIZED_YEAR:
             template, time = self._utc, utc.strftime("%y%m%d%H%M%SZ").encode()

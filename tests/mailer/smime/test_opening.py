@@ -42,8 +42,9 @@ def test_it_opens_what_was_sealed_to_alice_and_bob_but_not_for_charlie(authority
 @pytest.mark.parametrize("kind", RECIPIENT_KINDS)
 def test_it_does_not_open_with_charlies_key_under_alices_name(authority: Authority, kind: str) -> None:
     alice, charlie = (authority.leaf(email, kind, Usage.ENCRYPT) for email in (ALICE, CHARLIE))
-    with pytest.raises(CannotDecrypt):
-        open_envelope(envelope_for(alice), [Opener(charlie.key, alice.der)])
+    with suppress(CannotDecrypt):
+        # With RSA a random content key stands in, and one wrong key in 256 leaves octets that end like padding.
+        assert open_envelope(envelope_for(alice), [Opener(charlie.key, alice.der)]) != SECRET
 
 
 @pytest.mark.parametrize("cipher", ["-aes128", "-aes256"])

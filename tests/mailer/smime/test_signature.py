@@ -85,3 +85,8 @@ def test_it_takes_no_weak_or_unknown_key(authority: Authority, kind: str) -> Non
     holder = authority.leaf(BANK, key=make_key(kind))
     with pytest.raises(KeyRefused):
         Signer(holder.key, holder.der)
+
+
+def test_it_takes_no_time_without_a_zone(authority: Authority) -> None:
+    with pytest.raises(ValueError, match="time zone"):
+        signer_of(authority).signature(ENTITY, at=datetime(2026, 1, 1))  # noqa: DTZ001 - what is refused

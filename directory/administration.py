@@ -33,7 +33,6 @@ class ReadOnlyAdmin(ModelAdmin[ModelT]):
 
     show_full_result_count = False
     list_per_page = 50
-    actions_selection_counter = False
 
     def has_view_permission(self, request: HttpRequest, obj: ModelT | None = None) -> bool:  # noqa: ARG002 - Django's signature
         return request.user.is_active and bool(getattr(request.user, "is_staff", False))

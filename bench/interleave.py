@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-ROUNDS = 9
-ROUND_SECONDS = 0.5
+ROUNDS = 31
+ROUND_SECONDS = 0.12
 
 # Does its work that many times (or for that many units) and says how many units were done.
 Side = Callable[[int], int]

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import FilePayload, sync_playwright
 
 from portal.running.folders import CHECKOUT
 from portal.running.nameserver import Zone
@@ -182,8 +182,8 @@ def apply(visitor: Visitor, stage: Stage) -> str:
     visitor.press("Check now")
     visitor.reads("bank.example.com is proven")
     visitor.go(f"{root}evidence/")
-    document = {"name": "extract.pdf", "mimeType": "application/pdf", "buffer": one_page_pdf(f"Extract: {BANK}")}
-    visitor.page.locator("main [name=document]").set_input_files([document])  # type: ignore[list-item]
+    document = FilePayload(name="extract.pdf", mimeType="application/pdf", buffer=one_page_pdf(f"Extract: {BANK}"))
+    visitor.page.locator("main [name=document]").set_input_files(document)
     visitor.press("Upload")
     visitor.go(f"{root}check/")
     visitor.page.locator("main [name=agree]").check()

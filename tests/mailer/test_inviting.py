@@ -146,7 +146,7 @@ def test_it_shows_who_asks_and_takes_a_certificate(bank: Organization, inbox_ser
     assert response.status_code == HTTPStatus.ACCEPTED
     publication = Publication.objects.get()
     assert (publication.address, publication.organization) == (TO, None)
-    deliver_notices(at=now)
+    deliver_notices(at=now + timedelta(minutes=1))
     proof = inbox_server.inbox.mails(TO)[-1]
     assert b"/publications/" in desk.decrypt(proof.content, holder)
 

@@ -124,6 +124,8 @@ OTP_TOTP_ISSUER = "Letterlock"
 AXES_FAILURE_LIMIT = 10
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+# The name under which `authenticate` is given it; by default it would be the model's, `email`, and every attempt would be nobody's.
+AXES_USERNAME_FORM_FIELD = "username"
 AXES_LOCKOUT_CALLABLE = "onboarding.views.signing_in.locked_out"
 AXES_VERBOSE = False
 

@@ -29,7 +29,7 @@ class OrganisationForm(forms.Form):
         label=_("Country of registration"), choices=lambda: [("", ""), *country_choices()], widget=forms.Select(attrs={"class": "is-30"})
     )
     region = forms.RegexField(
-        r"[A-Za-z0-9]{1,3}",
+        r"\A[A-Za-z0-9]{1,3}\Z",
         label=_("State or province"),
         required=False,
         help_text=_("Its code, such as CA or BY. Needed where registers are kept by states; its holidays then count as well."),
@@ -72,19 +72,20 @@ class OrganisationForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        if {"country", "scheme", "region", "register_number"} <= cleaned.keys():
-            self._check_region(cleaned["country"], cleaned["region"])
+        if {"country", "scheme", "region", "register_number"} <= cleaned.keys() and self._has_region(cleaned["country"], cleaned["region"]):
             try:
                 identifier_of(scheme=cleaned["scheme"], country=cleaned["country"], region=cleaned["region"], number=cleaned["register_number"])
             except BadRegisterNumberError as error:
                 self.add_error(error.field, forms.ValidationError(str(error.text), code="register"))
         return cleaned
 
-    def _check_region(self, country: str, region: str) -> None:
+    def _has_region(self, country: str, region: str) -> bool:
         known = holidays.list_supported_countries(include_aliases=False).get(country)
-        if region and known and region not in known:
-            shown = ", ".join(known)
-            self.add_error("region", _("This country has no state or province with that code. It has: %(codes)s.") % {"codes": shown})
+        if not region or not known or region in known:
+            return True
+        text = _("This country has no state or province with that code. It has: %(codes)s.") % {"codes": ", ".join(known)}
+        self.add_error("region", forms.ValidationError(text, code="region"))
+        return False
 
 
 class SendingForm(forms.Form):
@@ -125,7 +126,7 @@ class ContactForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "organization-title", "class": "is-30"}),
     )
     contact_phone = forms.RegexField(
-        r"\+?[0-9][0-9 ()./-]{5,38}",
+        r"\A\+?[0-9][0-9 ()./-]{5,38}\Z",
         label=_("Telephone"),
         max_length=40,
         help_text=_("With the country code, for example +44 20 7946 0000."),

@@ -122,7 +122,7 @@ def check_answers(request: HttpRequest, person: User, application_id: UUID) -> H
     shown = own(person, application_id)
     if shown.status != Status.DRAFT:
         return redirect("application", shown.pk)
-    form = SubmitForm(request.POST or None)
+    form = SubmitForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             applying.submit(shown, agreed=form.cleaned_data["agree"], actor=person, at=timezone.now())

@@ -25,7 +25,7 @@ def register(request: HttpRequest) -> HttpResponseBase:
     """The form; a good one leads to the same page whether or not the address has an account."""
     if person_of(request) is not None:
         return redirect("applications")
-    form = RegisterForm(request.POST or None)
+    form = RegisterForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         answers = form.cleaned_data
         try:
@@ -56,7 +56,7 @@ def confirm(request: HttpRequest, secret: str) -> HttpResponseBase:
     at, mark = timezone.now(), str(request.session.get(MARK, ""))
     try:
         confirmation = registering.find_confirmation(secret, at=at)
-        form = PasswordForm(request.POST or None) if mark != confirmation.digest else None
+        form = PasswordForm(request.POST if request.method == "POST" else None) if mark != confirmation.digest else None
         if request.method == "POST" and (form is None or form.is_valid()):
             registering.confirm(secret, mark=mark, password=form.cleaned_data["password"] if form else "", at=at)
             request.session.pop(MARK, None)

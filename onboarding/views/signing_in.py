@@ -35,7 +35,7 @@ def sign_in(request: HttpRequest) -> HttpResponseBase:
     """Address and password; then always the second factor."""
     if person_of(request) is not None:
         return _onwards(request) if is_verified(request) else redirect("second-factor")
-    form = LoginForm(request.POST or None)
+    form = LoginForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         name = form.cleaned_data["email"].strip().lower()
         user = authenticate(request, username=name, password=form.cleaned_data["password"])
@@ -110,7 +110,7 @@ def account(request: HttpRequest, person: User) -> HttpResponseBase:
 
 
 def _verify(request: HttpRequest, person: User, *, at: datetime) -> HttpResponseBase:
-    form = SignInCodeForm(request.POST or None)
+    form = SignInCodeForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             device = factor.check(person, form.cleaned_data["code"], at=at)
@@ -124,7 +124,7 @@ def _verify(request: HttpRequest, person: User, *, at: datetime) -> HttpResponse
 
 def _enrol(request: HttpRequest, person: User, *, at: datetime) -> HttpResponseBase:
     device = factor.begin(person)
-    form = CodeForm(request.POST or None)
+    form = CodeForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             device, codes = factor.enrol(person, form.cleaned_data["code"], actor=person.actor, at=at)

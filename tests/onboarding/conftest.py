@@ -3,8 +3,10 @@
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import cache
 
 import pytest
+from django.contrib.auth.hashers import make_password
 from django.test import Client
 from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.oath import TOTP
@@ -35,8 +37,14 @@ ANSWERS = {
 }
 
 
+@cache
+def hashed() -> str:
+    # Slow on purpose, so once is enough.
+    return make_password(PASSWORD)
+
+
 def person(name: str, *roles: StaffRoleName) -> User:
-    user = User.objects.create_user(f"{name.lower()}@people.example.com", PASSWORD, name=name, email_confirmed_at=MONDAY)
+    user = User.objects.create(email=f"{name.lower()}@people.example.com", password=hashed(), name=name, email_confirmed_at=MONDAY)
     TOTPDevice.objects.create(user=user, name="phone", confirmed=True)
     StaffRole.objects.bulk_create(StaffRole(user=user, role=role) for role in roles)
     return user
@@ -94,9 +102,6 @@ def draft(alice: User) -> Application:
     application.refresh_from_db()
     evidence.add(application, filename="extract.pdf", content=PDF, actor=alice, at=MONDAY)
     return application
-
-
-    evidence.add(application, filename="extract.pdf", content=PDF, actor=actor, at=MONDAY)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Transfer encodings of bodies (RFC 2045 section 6), all with CRLF and lines of at most 76 characters unless the text is 7bit as it is."""
+"""Transfer encodings of bodies (RFC 2045 section 6), all with CRLF and lines of at most 76 characters unless the text stays as it is."""
 
 import binascii
 from typing import NamedTuple
@@ -34,10 +34,11 @@ def canonical(text: bytes) -> bytes:
 def encode_text(text: bytes) -> Encoded:
     """The shortest safe encoding of canonical text in UTF-8.
 
-    Plain ASCII stays as it is unless a relay could touch it: long lines, blanks at a line's end, `From ` at its start.
+    Text stays as it is unless a gateway could touch it: long lines, blanks at a line's end, `From ` at its start. 8bit is safe, since what
+    is signed here always travels inside an encrypted envelope (RFC 8551 section 3.1.3).
     """
-    if text.isascii() and not _is_fragile(text):
-        return Encoded(b"7bit", text)
+    if not _is_fragile(text):
+        return Encoded(b"7bit" if text.isascii() else b"8bit", text)
     quoted = binascii.b2a_qp(text, istext=True).replace(b"\nFrom ", b"\n=46rom ")
     if quoted.startswith(b"From "):
         quoted = b"=46" + quoted[1:]

@@ -63,7 +63,7 @@ def _check_size(content: Content) -> None:
 
 
 def build_entity(content: Content, protection: Protection | None = None) -> bytes:
-    """The entity in canonical form: CRLF, 7bit, lines of at most 998. Raises as `check` does."""
+    """The entity in canonical form: CRLF, lines of at most 998, 8bit where the text is not ASCII. Raises as `check` does."""
     _check_size(content)
     shown = content.subject if protection and protection.legacy_display else None
     body = _text_part(content.text, shown)

@@ -73,4 +73,4 @@ def pem_of_crl(der: bytes) -> bytes:
 
 def accepts(signer: Path, chain: Path, crl: Path) -> None:
     """Judge the signer strictly and against the CRL. Raises OpensslError."""
-    openssl("verify", "-x509_strict", "-crl_check", "-purpose", "smimesign", "-CAfile", chain, "-CRLfile", crl, signer)
+    openssl("verify", "-x509_strict", "-crl_check_all", "-purpose", "smimesign", "-CAfile", chain, "-CRLfile", crl, signer)

@@ -129,23 +129,23 @@ def own_organization(browser: Browser) -> str:
 
 
 def fetch_pki(stage: Stage, sender: str) -> tuple[Path, Path]:
-    """The chain above the sender's signing certificate and its CRL, from the addresses it names: `chain.pem` (root last) and `crl.pem`."""
+    """The chain above the sender's signing certificate (root last) and the CRLs of it and its issuers, from the addresses they name."""
     certificate = base64.b64decode(wait_for_certificate(stage, sender)["der"])
-    chain, issued = [], certificate
+    chain, lists, issued = [], [], certificate
     while True:
+        shown = openssl("x509", "-inform", "DER", "-noout", "-ext", "crlDistributionPoints", feed=issued).decode()
+        lists += [pem_of_crl(_fetch(stage, address)) for address in ADDRESS.findall(shown)]
         shown = openssl("x509", "-inform", "DER", "-noout", "-ext", "authorityInfoAccess", feed=issued).decode()
         found = [address for address in ADDRESS.findall(shown) if address.endswith(".crt")]
         if not found:
             break
         issued = _fetch(stage, found[0])
         chain.append(pem_of_certificate(issued))
-    shown = openssl("x509", "-inform", "DER", "-noout", "-ext", "crlDistributionPoints", feed=certificate).decode()
-    crls = ADDRESS.findall(shown)
-    if not chain or not crls:
+    if not chain or not lists:
         raise StoryError("The signing certificate names no issuer or no revocation list.")
     paths = stage.out / "chain.pem", stage.out / "crl.pem"
     paths[0].write_bytes(b"".join(chain))
-    paths[1].write_bytes(pem_of_crl(_fetch(stage, crls[0])))
+    paths[1].write_bytes(b"".join(lists))
     return paths
 
 

@@ -4,11 +4,15 @@ from django.apps import AppConfig
 from django.contrib.admin.apps import SimpleAdminConfig
 from django.utils.translation import gettext_lazy as _
 
+# Tasks that are sent find their queue through the application, so it is made before any app's tasks are.
+from portal.celery import app as celery_app
+
 
 class PortalConfig(AppConfig):
     name = "portal"
     verbose_name = _("Portal")
     default = True
+    queue = celery_app
 
 
 class AdministrationConfig(SimpleAdminConfig):

@@ -10,8 +10,7 @@ import secrets
 from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 
-from portal.running.folders import open_state, short_folder, state_folder
-from portal.running.servers import embedded_database_url
+from portal.running.folders import embedded_database_url, open_state, short_folder, state_folder
 
 # Example arc of RFC 5612: policy identifiers made under it mean nothing outside the demo.
 POLICY_ARC = "1.3.6.1.4.1.32473.1"
@@ -20,6 +19,7 @@ KEKS = ("LETTERLOCK_CA_KEK", "LETTERLOCK_SIGNING_KEK", "LETTERLOCK_DATA_KEK")
 ROLES: Mapping[str, tuple[str, ...]] = {
     "signer": ("LETTERLOCK_CA_KEK",),
     "ca": ("LETTERLOCK_CA_KEK",),
+    "prepare": ("LETTERLOCK_CA_KEK",),
     "web": ("LETTERLOCK_DATA_KEK",),
     "worker": ("LETTERLOCK_SIGNING_KEK", "LETTERLOCK_DATA_KEK"),
 }
@@ -56,6 +56,7 @@ def settings(state: Path) -> dict[str, str]:
         "LETTERLOCK_DEMO": "true",
         "LETTERLOCK_PKI_URL": "http://pki.example.org",
         "ALLOWED_HOSTS": "127.0.0.1,localhost",
+        "LETTERLOCK_RELAY_FOLDER": str(state / "inbox"),
     }
 
 

@@ -7,8 +7,11 @@ import stat
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import quote
 
 CHECKOUT = Path(__file__).resolve().parents[2]
+# The embedded PostgreSQL's role and database.
+DATABASE = "letterlock"
 # PostgreSQL refuses to run as root; this user owns nothing else.
 UNPRIVILEGED = "nobody"
 # A Unix socket's path has 107 characters; what is left is for the socket's own name.
@@ -46,6 +49,16 @@ def short_folder(state: Path, name: str) -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     _check_ours(folder)
     return folder
+
+
+def postgresql_socket(state: Path) -> Path:
+    """The folder of the embedded PostgreSQL's socket, which is what keeps others out of it."""
+    return short_folder(state, "pg")
+
+
+def embedded_database_url(state: Path) -> str:
+    """The address of the embedded PostgreSQL of `state`, whether it runs or not."""
+    return f"postgres://{DATABASE}@/{DATABASE}?host={quote(str(postgresql_socket(state)), safe='')}"
 
 
 def hand_to_unprivileged(folder: Path) -> None:

@@ -15,15 +15,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
 
 import psycopg
-import redis
 
-from portal.running.folders import UNPRIVILEGED, hand_to_unprivileged, open_state, reachable_by_all, short_folder
+from portal.running.folders import (
+    DATABASE,
+    UNPRIVILEGED,
+    embedded_database_url,
+    hand_to_unprivileged,
+    open_state,
+    postgresql_socket,
+    reachable_by_all,
+)
 from portal.running.leash import leashed
 
-DATABASE = "letterlock"
 START_SECONDS = 60
 STOP_SECONDS = 15
 # Nothing is kept when the machine stops: for tests alone.
@@ -157,7 +162,7 @@ def _postgres_programs(state: Path) -> Path:
 def _start_postgres(state: Path, started: list[Service], *, durable: bool) -> str:
     programs = _postgres_programs(state)
     data, log = state / "postgresql", state / "postgresql.log"
-    run = _socket_folder(state)
+    run = postgresql_socket(state)
     user = UNPRIVILEGED if os.geteuid() == 0 else None
     data.mkdir(mode=0o700, exist_ok=True)
     if user:
@@ -177,15 +182,6 @@ def _start_postgres(state: Path, started: list[Service], *, durable: bool) -> st
 
     _wait(service, make_database, (psycopg.OperationalError,))
     return embedded_database_url(state)
-
-
-def _socket_folder(state: Path) -> Path:
-    return short_folder(state, "pg")
-
-
-def embedded_database_url(state: Path) -> str:
-    """The address of the embedded PostgreSQL of `state`, whether it runs or not."""
-    return f"postgres://{DATABASE}@/{DATABASE}?host={quote(str(_socket_folder(state)), safe='')}"
 
 
 def _initialise(programs: Path, data: Path, log: Path, user: str | None) -> None:
@@ -231,10 +227,13 @@ def _start_valkey(state: Path, started: list[Service], *, durable: bool) -> str:
     url = f"redis://:{password}@127.0.0.1:{port}/0"
 
     def answer() -> None:
-        with redis.Redis.from_url(url, socket_timeout=5) as client:
-            client.ping()
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection, connection.makefile("rwb") as stream:
+            stream.write(f"AUTH {password}\r\nPING\r\n".encode())
+            stream.flush()
+            if (stream.readline(), stream.readline()) != (b"+OK\r\n", b"+PONG\r\n"):
+                raise ConnectionError("it refuses its own password, or is not ready yet")
 
-    _wait(service, answer, (redis.ConnectionError,))
+    _wait(service, answer, (OSError,))
     return url
 
 

@@ -181,15 +181,13 @@ def running(state: Path, *, port: int = PORT, durable: bool = True, say: Say) ->
 def start(portal: Portal, addresses: dict[str, str]) -> None:
     """Start the children in the order in which they need one another; what takes long and needs nothing goes beside it."""
     smtp_port, dns_port = (addresses[name].rsplit(":", 1)[1] for name in ("LETTERLOCK_SMTP_URL", "LETTERLOCK_DNS"))
-    migrate = portal.launch("migrate", "manage.py", "migrate", "-v0", "--no-input")
+    prepare = portal.launch("prepare", "manage.py", "prepare")
     portal.launch("web", "-m", "gunicorn", "-c", "python:portal.running.gunicorn", "-b", portal.url.removeprefix("http://"), "portal.wsgi")
     portal.launch("dns", "-m", "portal.running.nameserver", str(portal.zone), dns_port)
     portal.launch("inbox", "-m", "portal.running.inbox", str(portal.inbox), smtp_port)
-    portal.finish(migrate)
-    ceremony = portal.launch("ca", "manage.py", "ca", "ceremony", "--demo")
+    portal.finish(prepare)
     portal.wait_for_web()
     portal.say("up", f"the first page answers at {portal.url}/")
-    portal.finish(ceremony)
     portal.launch("signer", "manage.py", "signer")
     celery = ("-m", "celery", "-A", "portal")
     # Gossip, mingle and heartbeats are for workers that watch one another; here the supervisor does.

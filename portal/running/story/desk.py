@@ -1,6 +1,6 @@
 """The desk's accounts: made by the command that whoever runs a portal uses, in the first run alone."""
 
-import os
+import json
 import re
 import subprocess
 import sys
@@ -14,34 +14,39 @@ OPERATOR = ("Olga Operator", "olga@desk.example.org", "operator")
 
 
 class Desk:
-    """The two reviewers and the operator. The commands run beside the first steps of the story."""
+    """The two reviewers and the operator. The command runs beside the first steps of the story."""
 
     def __init__(self, logins: Logins) -> None:
         self.logins = logins
-        known = logins.people().values()
-        self.people = [person for person in known if person.role != "owner"]
-        self._making: list[tuple[Person, subprocess.Popen[str]]] = []
+        self.people = [person for person in logins.people().values() if person.role != "owner"]
+        self._making: subprocess.Popen[str] | None = None
         if not self.people:
             self.people = [new_person(*facts) for facts in (*PEOPLE, OPERATOR)]
-            self._making = [(person, _make(person)) for person in self.people]
+            self._making = _make(self.people)
 
     def reviewers(self) -> list[Person]:
         """The reviewers, once their accounts are made. Raises StoryError."""
-        for person, command in self._making:
-            printed, _ = command.communicate()
-            found = SECRET.search(printed)
-            if command.returncode or not found:
-                raise StoryError(f"manage.py create_operator failed for {person.address}:\n{printed}")
-            person.secret = found.group()
-        self._making.clear()
-        self.logins.keep(*self.people)
+        if self._making is not None:
+            printed, _ = self._making.communicate()
+            secrets = SECRET.findall(printed)
+            if self._making.returncode or len(secrets) != len(self.people):
+                raise StoryError(f"manage.py demo_desk failed:\n{printed}")
+            for person, secret in zip(self.people, secrets, strict=True):
+                person.secret = secret
+            self._making = None
+            self.logins.keep(*self.people)
         return [person for person in self.people if person.role == "reviewer"]
 
 
-def _make(person: Person) -> subprocess.Popen[str]:
-    # An operator has every right, which is what the command gives without a role.
-    role = ["--role", person.role] if person.role == "reviewer" else []
-    command = [sys.executable, "manage.py", "create_operator", person.address, "--name", person.name, *role]
-    # Not among the arguments, which every user of the machine can read.
-    given = os.environ | {"LETTERLOCK_OPERATOR_PASSWORD": person.password}
-    return subprocess.Popen(command, cwd=CHECKOUT, env=given, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+def _make(people: list[Person]) -> subprocess.Popen[str]:
+    command = [sys.executable, "manage.py", "demo_desk"]
+    making = subprocess.Popen(command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if making.stdin is not None:
+        for person in people:
+            # An operator has every right, which is what the command gives without a role.
+            role = ["reviewer"] if person.role == "reviewer" else None
+            making.stdin.write(json.dumps({"email": person.address, "name": person.name, "role": role, "password": person.password}) + "\n")
+        making.stdin.close()
+        # communicate() would write to it again.
+        making.stdin = None
+    return making

@@ -133,7 +133,7 @@ def test_it_gives_keys_by_role_keeps_data_and_leaves_nothing(up: Callable[[], Up
     third.url()
     assert {path.name: path.read_bytes() for path in (state / "secrets").iterdir()} == kept
     # The second ceremony found the first one's CAs, which nobody but the first keys could open.
-    assert "nothing was changed" in (state / "log" / "ca.log").read_text()
+    assert "nothing was changed" in (state / "log" / "prepare.log").read_text()
     assert third.end(signal.SIGINT) == 0
     gone(state)
 

@@ -179,7 +179,7 @@ def running(state: Path, *, port: int = PORT, durable: bool = True, say: Say) ->
 
 
 def start(portal: Portal, addresses: dict[str, str]) -> None:
-    """Start the children in the order in which they need one another; what takes long and needs nothing goes beside it."""
+    """Start the children in the order in which they are first needed: on two cores each one's loading delays the others."""
     smtp_port, dns_port = (addresses[name].rsplit(":", 1)[1] for name in ("LETTERLOCK_SMTP_URL", "LETTERLOCK_DNS"))
     prepare = portal.launch("prepare", "manage.py", "prepare")
     portal.launch("web", "-m", "gunicorn", "-c", "python:portal.running.gunicorn", "-b", portal.url.removeprefix("http://"), "portal.wsgi")
@@ -188,9 +188,9 @@ def start(portal: Portal, addresses: dict[str, str]) -> None:
     portal.finish(prepare)
     portal.wait_for_web()
     portal.say("up", f"the first page answers at {portal.url}/")
-    portal.launch("signer", "manage.py", "signer")
     celery = ("-m", "celery", "-A", "portal")
     # Gossip, mingle and heartbeats are for workers that watch one another; here the supervisor does.
     alone = ("--without-gossip", "--without-mingle", "--without-heartbeat")
     portal.launch("worker", *celery, "worker", "-l", "INFO", "-c", "2", "-O", "fair", *alone)
+    portal.launch("signer", "manage.py", "signer")
     portal.launch("beat", *celery, "beat", "-l", "INFO", "-s", str(portal.state / "beat"), "--pidfile", "")

@@ -1,7 +1,8 @@
 # The commands. Each first makes .venv and installs what it needs, by hash.
 #   make demo                                 play the main job and leave the portal running
 #   make demo ONCE=1 OUT=out SAY='some text'  the same without staying; what was received goes to OUT
-#   make up | test | lint | bench | soak | requirements
+#   make test ARGS='tests/portal -x'          all tests, or some of them
+#   make up | lint | bench | soak | requirements
 
 .POSIX:
 .SUFFIXES:
@@ -27,7 +28,7 @@ up: setup-demo catalogues
 	@$(BIN)/python manage.py up --die-with-parent
 
 test: setup-development catalogues
-	$(BIN)/python -m pytest -q -n auto
+	$(BIN)/python -m pytest -q -n auto --dist loadgroup $(ARGS)
 
 lint: setup-development
 	$(BIN)/ruff check .

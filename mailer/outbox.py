@@ -174,7 +174,8 @@ def _insert(batch: Batch) -> bool:
                 batch.accepted_at,
             ],
         )  # fmt: skip
-        return cursor.rowcount == 1
+        inserted: int = cursor.rowcount
+    return inserted == 1
 
 
 def _answer(batch: Batch, messages: Sequence[Message]) -> Accepted:

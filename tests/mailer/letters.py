@@ -10,13 +10,12 @@ from pathlib import Path
 from uuid import uuid4
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from django.conf import settings
 
 from directory.models import Certificate, Organization
 from directory.publishing import publish
 from directory.x509.certificate import parse_certificate
 from directory.x509.names import EmailAddress
-from mailer.custody import seal_secret
+from mailer.custody import require_key, seal_secret
 from mailer.issuing import key_context
 from mailer.models import Message, OnMissing, SendEvent, SigningIdentity, SigningIdentityStatus
 from mailer.outbox import Accepted, OutgoingMessage, accept
@@ -45,7 +44,7 @@ def make_identity(organization: Organization, address: str, authority: Authority
         created_at=at,
     )
     key = holder.key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
-    identity.encrypted_key = seal_secret(settings.LETTERLOCK_SIGNING_KEK, key, context=key_context(identity.id))
+    identity.encrypted_key = seal_secret(require_key("LETTERLOCK_SIGNING_KEK"), key, context=key_context(identity.id))
     identity.save()
     return identity
 

@@ -5,12 +5,12 @@ import signal
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pkgutil import resolve_name
 from typing import Any
+from unittest.mock import patch
 
 import django
 from django.conf import settings
-
-STEPS = ("claimed", "sealed", "before_data", "after_250")
 
 
 def die() -> None:
@@ -25,21 +25,26 @@ def then_die(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+PATCHES: dict[str, tuple[str, bool]] = {
+    # What is replaced, and whether it is done before the end comes.
+    "claimed": ("mailer.sending:seal_all", False),
+    "sealed": ("mailer.sending:seal_all", True),
+    "before_data": ("mailer.transport:Session.hand_over", False),
+    "after_250": ("mailer.transport:Session.hand_over", True),
+}
+
+
 def main(step: str, database: str) -> None:
     django.setup()
     settings.DATABASES["default"]["NAME"] = database
-    from mailer import sending  # noqa: PLC0415 - after the set-up
-    from mailer.transport import Session  # noqa: PLC0415 - after the set-up
+    if step in PATCHES:
+        name, is_done = PATCHES[step]
+        patch(name.replace(":", "."), then_die(resolve_name(name) if is_done else _nothing)).start()
+    resolve_name("mailer.sending:drain")(at=datetime.now(UTC))
 
-    if step == "claimed":
-        sending.seal_all = lambda *_arguments, **_named: die()  # type: ignore[assignment]
-    elif step == "sealed":
-        sending.seal_all = then_die(sending.seal_all)
-    elif step == "before_data":
-        Session.hand_over = lambda *_arguments: die()  # type: ignore[assignment,method-assign]
-    elif step == "after_250":
-        Session.hand_over = then_die(Session.hand_over)  # type: ignore[method-assign]
-    sending.drain(at=datetime.now(UTC))
+
+def _nothing(*_arguments: Any, **_named: Any) -> None:
+    pass
 
 
 if __name__ == "__main__":

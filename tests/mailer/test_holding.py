@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 
 from directory.inviting import ask_for_invitations
+from directory.lookup import encryption_certificates
 from directory.models import Change, ChangeKind
 from directory.x509.names import EmailAddress
 from mailer import sealing
@@ -59,15 +60,14 @@ def test_it_misses_no_certificate_that_comes_between_look_up_and_hold(
     bills: SigningIdentity, now: datetime, desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     send(bills, letter(TO), at=now)
-    look_up = sealing.encryption_certificates
 
     def publish_meanwhile(matches: list[str], *, at: datetime) -> object:
-        found = look_up(matches, at=at)
+        found = encryption_certificates(matches, at=at)
         publish_for(desk.authority.leaf(TO), TO, at=now)
         apply_changes(at=now)
         return found
 
-    monkeypatch.setattr(sealing, "encryption_certificates", publish_meanwhile)
+    monkeypatch.setattr("mailer.sealing.encryption_certificates", publish_meanwhile)
     sealing.seal_all(claim().messages, at=now, until=float("inf"))
     assert history(only_message()) == ["accepted", "sealing", "held", "released"]
 

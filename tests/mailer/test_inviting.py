@@ -2,6 +2,7 @@
 
 import re
 import threading
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -151,7 +152,7 @@ def test_it_shows_who_asks_and_takes_a_certificate(bank: Organization, inbox_ser
     assert b"/publications/" in desk.decrypt(proof.content, holder)
 
 
-UPLOADS = {
+UPLOADS: dict[str, tuple[Callable[[Desk], bytes], str]] = {
     "another's": (lambda desk: desk.authority.leaf("charlie@shop.example.net").pem, "names another e-mail address"),
     "key": (lambda desk: desk.authority.leaf(TO).key_pem, "private key"),
     "text": (lambda _desk: b"no certificate", "not a certificate"),

@@ -16,7 +16,7 @@ from mailer.notices import deliver_notices, send_notice, settle_notices
 from mailer.reconciling import reconcile
 from mailer.relays import Folder, Outcome, Silent
 from mailer.sending import drain
-from mailer.transport import InDoubtError, Session
+from mailer.transport import InDoubtError, Reply, Session
 from portal.running.inbox import InboxServer
 from tests.mailer.letters import Desk, history, letter, only_message, publish_for, send
 
@@ -120,7 +120,7 @@ def test_it_believes_a_late_worker_that_heard_250(in_doubt: Message) -> None:
     """The reconciler said unknown while the worker was still waiting for the answer."""
     late = only_message()
     reconcile(Silent())
-    sending._taken(late, sending.Reply(250, "kept"))
+    sending._taken(late, Reply(250, "kept"))
     in_doubt.refresh_from_db()
     assert in_doubt.status == MessageStatus.HANDED
 
@@ -129,7 +129,7 @@ def test_it_tells_of_a_late_worker_whose_mail_was_given_out_again(in_doubt: Mess
     late = only_message()
     reconcile(Told(Outcome.NOT_TAKEN))
     with caplog.at_level(logging.ERROR):
-        sending._taken(late, sending.Reply(250, "kept"))
+        sending._taken(late, Reply(250, "kept"))
     assert "after its lease was taken over" in caplog.text
     assert history(in_doubt)[-1] == "handed_late"
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from http import HTTPStatus
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -57,7 +58,7 @@ class Shown:
 
 @require_safe
 def look_up(request: HttpRequest) -> HttpResponse:
-    """GET with `email`; without it the box alone. A malformed address is explained and answered with 422, as on the API."""
+    """GET with `email`; without it the box alone. A malformed address is answered with 422 and too many with 429, as on the API."""
     asked = request.GET.get("email", "").strip()
     now = timezone.now()
     context: dict[str, object] = {"asked": asked, "at": now, "portal_url": settings.LETTERLOCK_URL}
@@ -67,12 +68,12 @@ def look_up(request: HttpRequest) -> HttpResponse:
         address = EmailAddress.parse(asked)
     except MalformedAddressError:
         context["fault"] = _("This is not an e-mail address that we can look up. It should look like name@example.com.")
-        return render(request, "public/lookup.html", context, status=422)
+        return render(request, "public/lookup.html", context, status=HTTPStatus.UNPROCESSABLE_ENTITY)
     try:
         quotas.take(token=None, meta=request.META, cost=1, at=now)
     except OverQuotaError as error:
         context["fault"] = explain(error)
-        response = render(request, "public/lookup.html", context, status=429)
+        response = render(request, "public/lookup.html", context, status=HTTPStatus.TOO_MANY_REQUESTS)
         response["Retry-After"] = str(error.retry_after)
         return response
     rows = list(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pytest_django import Settings
 
 from directory.models import Certificate, Level, Organization, Source
 from directory.publishing import publish
@@ -89,3 +90,9 @@ def published(db: None, now: datetime) -> Published:  # noqa: ARG001 - the table
         )
 
     return write
+
+
+@pytest.fixture(autouse=True)
+def _a_wide_quota(settings: Settings) -> None:
+    """Tests look up more in a minute than one person may."""
+    settings.LETTERLOCK_ANONYMOUS_QUOTA = 100_000

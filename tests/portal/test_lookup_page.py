@@ -1,6 +1,7 @@
 """The look-up as a page, and certificates as files."""
 
 import hashlib
+import secrets
 from datetime import datetime
 
 import pytest
@@ -8,6 +9,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509 import load_pem_x509_certificate
 from django.test import Client
 from django.urls import reverse
+from pytest_django import Settings
 
 from directory.models import Level
 from directory.publishing import erase, hide, revoke
@@ -68,6 +70,19 @@ def test_it_tells_why_a_revoked_one_is_not_taken(client: Client, published: Publ
     page = client.get("/lookup", {"email": "dora@example.com"})
     assert [row.reason for row in page.context["certificates"]] == [REASONS[Reason.REVOKED]]
     assert page.context["selected"] is None
+
+
+@pytest.mark.django_db
+def test_it_stops_those_who_read_the_directory_through(client: Client, settings: Settings) -> None:
+    """The page draws on the same quota as the API, so that it is no way around it."""
+    settings.LETTERLOCK_ANONYMOUS_QUOTA = 2
+    there = f"2001:db8:{secrets.token_hex(2)}::1"
+    answers = [client.get("/lookup", {"email": f"n{number}@example.com"}, REMOTE_ADDR=there) for number in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert 0 < int(answers[-1].headers["Retry-After"]) <= 60
+    assert "more look-ups than one may make" in answers[-1].text
+    assert client.get("/lookup", {"email": "n@example.com"}, REMOTE_ADDR=f"2001:db8:{secrets.token_hex(2)}:1::1").status_code == 200
+    assert client.get("/api/v1/certificates", {"email": "n@example.com"}, REMOTE_ADDR=there).status_code == 429
 
 
 def test_it_gives_the_certificate_as_a_file(client: Client, published: Published) -> None:

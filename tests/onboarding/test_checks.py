@@ -1,6 +1,7 @@
 """What the machine finds out, and that it decides nothing."""
 
 import pytest
+from pytest_django import Settings
 
 from onboarding import applying, evidence
 from onboarding.applications import Application, CheckOutcome, CheckResult, Evidence
@@ -37,7 +38,7 @@ def test_it_tells_a_missing_record_from_a_wrong_one_and_from_a_missing_domain(zo
     assert look("bank.example.com", NAME, VALUE).outcome == CheckOutcome.FAIL
 
 
-def test_it_counts_no_answer_as_no_pass(settings: object) -> None:
+def test_it_counts_no_answer_as_no_pass(settings: Settings) -> None:
     settings.LETTERLOCK_DNS = "127.0.0.1:9"
     finding = look("bank.example.com", NAME, VALUE)
     assert (finding.outcome, finding.code) == (CheckOutcome.FAIL, "no_answer")

@@ -6,6 +6,7 @@ import zipfile
 import zlib
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
@@ -144,7 +145,7 @@ def test_it_is_at_most_ten_megabytes(draft: Application, alice: User) -> None:
         evidence.add(draft, filename="larger.pdf", content=largest + b"\n", actor=alice, at=MONDAY)
 
 
-def upload(client: Client, application: Application, content: bytes, name: str = "scan.png") -> object:
+def upload(client: Client, application: Application, content: bytes, name: str = "scan.png") -> Any:
     return client.post(f"/apply/{application.pk}/evidence/", {"document": SimpleUploadedFile(name, content, "application/x-anything")})
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -18,8 +19,8 @@ from portal.running.nameserver import Zone
 from tests.onboarding.conftest import ANSWERS, MONDAY
 
 
-def decide(client: Client, application: Application, decision: str, text: str = "", *, version: int | None = None) -> object:
-    form = {"decision": decision, "text": text, "version": application.version if version is None else version}
+def decide(client: Client, application: Application, decision: str, text: str = "", *, version: int | None = None) -> Any:
+    form: dict[str, object] = {"decision": decision, "text": text, "version": application.version if version is None else version}
     return client.post(f"/review/{application.pk}/decide/", form)
 
 

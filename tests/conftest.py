@@ -119,7 +119,7 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 
 @pytest.fixture
 def open_folder() -> Iterator[Path]:
-    """A temporary folder that every user may enter, as servers need under root; pytest's own are closed, and closed again by every session that begins."""
+    """A temporary folder that every user may enter, as servers under root need; pytest closes its own whenever a session begins."""
     folder = Path(tempfile.mkdtemp(prefix="letterlock-open-"))
     folder.chmod(0o711)
     yield folder

@@ -1,5 +1,7 @@
 """What set-up installs: by hash, once, and from apt only what is missing."""
 
+import importlib.util
+import os
 import re
 import shutil
 import subprocess
@@ -16,7 +18,7 @@ PINNED = re.compile(r"^[a-z0-9][a-z0-9._-]*(\[[a-z,]+\])?==[^ ]+( ;.*)? \\$")
 def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A machine with nothing but Python, and a checkout without a virtual environment."""
     monkeypatch.setattr(bootstrap, "VENV", tmp_path / ".venv")
-    monkeypatch.setattr(bootstrap.importlib.util, "find_spec", lambda _name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _name: None)
     monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/apt-get" if name == "apt-get" else None)
     return tmp_path
 
@@ -27,7 +29,7 @@ def test_it_finds_what_is_missing(bare: Path, wanted: str, packages: list[str]) 
 
 
 def test_it_prints_one_line_to_those_who_may_not_install(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 - the machine
-    monkeypatch.setattr(bootstrap.os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
     monkeypatch.setattr(subprocess, "run", lambda *_words, **_options: pytest.fail("it ran something"))
     with pytest.raises(SystemExit, match="sudo apt-get install -y --no-install-recommends python3-venv openssl"):
         bootstrap.install_from_apt(["python3-venv", "openssl"])
@@ -43,7 +45,7 @@ def test_it_updates_then_installs_as_root(bare: Path, monkeypatch: pytest.Monkey
         assert environment["DEBIAN_FRONTEND"] == "noninteractive"
         return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr(bootstrap.os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(subprocess, "run", run)
     bootstrap.install_from_apt(["openssl"])
     assert [command[:2] for command in ran] == [["apt-get", "update"], ["apt-get", "install"]]

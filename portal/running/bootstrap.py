@@ -67,19 +67,31 @@ def installed(name: str) -> bool:
     return stamp(name).exists() and stamp(name).read_text(encoding="ascii") == fingerprint(name)
 
 
+def bundled_pip() -> Path | None:
+    """The pip that came with Python, as a wheel: it runs from there, which spares a third of the time that making an environment takes."""
+    spec = importlib.util.find_spec("ensurepip")
+    folders = [Path("/usr/share/python-wheels")]
+    if spec and spec.origin:
+        folders.insert(0, Path(spec.origin).parent / "_bundled")
+    return next((wheel for folder in folders for wheel in sorted(folder.glob("pip-*.whl"))), None)
+
+
 def make_environment() -> None:
     """A fresh virtual environment unless a working one is there."""
     python = VENV / "bin" / "python"
-    if python.exists() and subprocess.run([python, "-I", "-c", "import pip"], capture_output=True, check=False).returncode == 0:
+    if python.exists() and subprocess.run([python, "-I", "-c", ""], capture_output=True, check=False).returncode == 0:
         return
     say("making .venv")
-    subprocess.run([sys.executable, "-I", "-m", "venv", "--clear", VENV], check=True)
+    without = ["--without-pip"] if bundled_pip() else []
+    subprocess.run([sys.executable, "-I", "-m", "venv", "--clear", *without, VENV], check=True)
 
 
 def install(wanted: str) -> None:
     """Install the locked set: with uv, itself installed by hash, and with pip where uv cannot reach the package index."""
     python = str(VENV / "bin" / "python")
-    pip = [python, "-I", "-m", "pip", "install", "-q", "--disable-pip-version-check", "--only-binary", ":all:", "--require-hashes"]
+    wheel = bundled_pip()
+    program = [python, f"{wheel}/pip"] if wheel else [python, "-I", "-m", "pip"]
+    pip = [*program, "install", "-q", "--disable-pip-version-check", "--only-binary", ":all:", "--require-hashes"]
     first, locked = (str(REQUIREMENTS / f"{name}.txt") for name in ("bootstrap", wanted))
     quiet = {**os.environ, "PIP_ROOT_USER_ACTION": "ignore"}
     say(f"installing requirements/{wanted}.txt by hash")

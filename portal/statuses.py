@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from directory.models import CertificateStatus, OrganizationStatus
@@ -110,6 +111,12 @@ EVENTS: Mapping[str, tuple[str, str, Promise]] = {
     "reconciled_not_taken": ("move", "search", _("Asked the relay: it was not taken")),
     "handed_late": ("move", "arrow", _("Handed over after all")),
 }
+# What the mailer notes as a code beside an event; what is no code is somebody else's words and shown as they are.
+DETAILS: Mapping[str, Promise] = {
+    "no_certificate": _("There is no certificate for this address."),
+    "sender_cannot_sign": _("The sending address has no certificate that can sign now."),
+}
+SEALING_FAILED = "sealing_failed: "
 KINDS: Mapping[str, tuple[Mapping[str, tuple[str, str]], Mapping[str, str | Promise]]] = {
     "message": (MESSAGE, {status.value: status.label for status in MessageStatus}),
     "application": (APPLICATION, {status.value: word for status, word in STATUS_WORDS.items()}),
@@ -137,3 +144,10 @@ def event(name: str) -> Look:
     if name in MESSAGE:
         return look(name)
     return Look("idle", "dash", name)
+
+
+def detail(text: str) -> str | Promise:
+    """What is told beside a line of the send log."""
+    if text.startswith(SEALING_FAILED):
+        return gettext("The message could not be sealed (%(code)s).") % {"code": text.removeprefix(SEALING_FAILED)}
+    return DETAILS.get(text, text)

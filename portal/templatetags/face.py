@@ -170,6 +170,12 @@ def event_look(event: str) -> statuses.Look:
     return statuses.event(event)
 
 
+@register.filter
+def event_detail(detail: str) -> str | Promise:
+    """What is told beside a line of the send log: the mailer's codes in words, a relay's words as they are."""
+    return statuses.detail(detail)
+
+
 @register.simple_tag
 def key_name(certificate: Certificate) -> str:
     """A certificate's key and its use in words, such as `RSA 3072, encrypts only`."""

@@ -1,8 +1,10 @@
 """A browser that looks at every page it comes to: axe, sideways scrolling on a phone, errors of scripts and policy."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
@@ -63,6 +65,7 @@ class Eyes:
                 self.seen.add(kind)
                 self._judge(page, name)
             return
+        self._keep(page, name, "desk")
         page.evaluate(OPEN_ALL)
         self._judge(page, f"{name} on a desk")
         page.set_viewport_size(PHONE)
@@ -70,8 +73,15 @@ class Eyes:
         if (wide := page.evaluate(SIDEWAYS)) > 0:
             self.faults.append(f"{name} scrolls sideways by {wide} px on a phone")
         self._judge(page, f"{name} on a phone in the dark")
+        self._keep(page, name, "phone")
         page.emulate_media(color_scheme="light")
         page.set_viewport_size(DESK)
+
+    def _keep(self, page: Page, name: str, where: str) -> None:
+        """With SCREENSHOTS=folder: a picture for eyes of flesh and blood."""
+        folder = os.environ.get("SCREENSHOTS")
+        if folder:
+            page.screenshot(path=Path(folder) / f"{name.replace(':', '-')}.{where}.png", full_page=where == "phone")
 
     def _judge(self, page: Page, where: str) -> None:
         self.judging = True

@@ -71,3 +71,12 @@ def test_every_icon_in_a_template_is_in_the_sprite() -> None:
         used |= set(re.findall(r'{% icon "(\w+)"', path.read_text(encoding="utf-8")))
     assert used
     assert used - sprite() == set()
+
+
+def test_it_says_the_mailers_codes_in_words_and_leaves_a_relays_words_alone() -> None:
+    code = (ROOT / "mailer/sealing.py").read_text(encoding="utf-8")
+    codes = set(re.findall(r'detail="(\w+)"', code))
+    assert codes == set(statuses.DETAILS)
+    assert str(statuses.detail("no_certificate")) == "There is no certificate for this address."
+    assert str(statuses.detail("sealing_failed: too_large")) == "The message could not be sealed (too_large)."
+    assert statuses.detail("250 2.0.0 queued as 4F1C2") == "250 2.0.0 queued as 4F1C2"

@@ -23,6 +23,7 @@ class Line(NamedTuple):
     """What the list says of a mail: all of it stands outside the envelope that only the recipient opens."""
 
     mail: ReceivedMail
+    sender: str
     subject: str
     sealed: bool
 
@@ -62,4 +63,9 @@ def source(_request: HttpRequest, name: str) -> HttpResponse:
 
 def _line(mail: ReceivedMail) -> Line:
     headers = email.message_from_bytes(mail.content.partition(b"\r\n\r\n")[0], policy=email.policy.default)
-    return Line(mail, str(headers["Subject"] or ""), headers.get_content_type() in {"application/pkcs7-mime", "application/x-pkcs7-mime"})
+    return Line(
+        mail,
+        str(headers["From"] or ""),
+        str(headers["Subject"] or ""),
+        headers.get_content_type() in {"application/pkcs7-mime", "application/x-pkcs7-mime"},
+    )

@@ -10,7 +10,10 @@ from pytest_django import Settings
 
 from portal.running.received import Inbox, ReceivedMail
 
-SEALED = b'Subject: Statement\r\nContent-Type: application/pkcs7-mime; smime-type=enveloped-data; name="smime.p7m"\r\n\r\nMIIB\r\n'
+SEALED = (
+    b"From: Bank <bills@bank.example.com>\r\nSubject: Statement\r\n"
+    b'Content-Type: application/pkcs7-mime; smime-type=enveloped-data; name="smime.p7m"\r\n\r\nMIIB\r\n'
+)
 HOSTILE = b"Subject: <script>alert(1)</script>\r\nContent-Type: text/html\r\n\r\n<script>alert(2)</script>\r\n"
 
 
@@ -30,6 +33,7 @@ def test_it_lists_mails_and_tells_the_sealed_ones(received: Inbox, client: Clien
     page = client.get(reverse("demo-inbox")).content.decode()
     assert "alice@example.com" in page
     assert "(sealed)" in page
+    assert "Bank &lt;bills@bank.example.com&gt;" in page
     assert reverse("demo-inbox-source", args=[mail.path.name]) in page
 
 

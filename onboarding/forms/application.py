@@ -41,7 +41,7 @@ class OrganisationForm(forms.Form):
     register_number = forms.CharField(
         label=_("Register number"),
         max_length=60,
-        required=False,
+        error_messages={"required": _("Give the number under which the organisation is registered.")},
         help_text=_("Company number, VAT number or LEI. A government body leaves this empty."),
         widget=forms.TextInput(attrs={"class": "is-20 is-mono", "autocomplete": "off", "spellcheck": "false"}),
     )
@@ -55,6 +55,11 @@ class OrganisationForm(forms.Form):
         help_text=_("Our working day is counted in it, and dates are shown in it."),
         widget=forms.Select(attrs={"class": "is-30"}),
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        chosen = self.data.get("scheme") if self.is_bound else self.initial.get("scheme")
+        self.fields["register_number"].required = chosen != Scheme.GOV
 
     def clean_legal_name(self) -> str:
         name = str(self.cleaned_data["legal_name"])

@@ -109,15 +109,15 @@ def confirm(secret: str, *, mark: str, password: str, at: datetime) -> User:
         if not created:
             raise UsedConfirmationError
         # Other links to the same mailbox end with this one.
-        EmailConfirmation.objects.filter(email=confirmation.email, used_at=None).update(used_at=at)
+        EmailConfirmation.objects.filter(email=confirmation.email, used_at=None).update(used_at=at, password="")
         EmailConfirmation.objects.filter(pk=confirmation.pk).update(user=user, password="")
         record(user=user, verb="address_confirmed", actor=user.actor, at=at)
     return user
 
 
 def forget_expired(*, at: datetime) -> int:
-    """Delete registrations whose mailbox never answered; returns how many."""
-    return EmailConfirmation.objects.filter(user=None, expires_at__lt=at - LIFETIME).delete()[0]
+    """Delete registrations that are over, confirmed or not; returns how many. For a day after, a link still says what became of it."""
+    return EmailConfirmation.objects.filter(expires_at__lt=at - LIFETIME).delete()[0]
 
 
 def _lock(address: EmailAddress) -> None:

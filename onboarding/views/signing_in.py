@@ -16,7 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from django_otp import login as otp_login
-from qrcode.image.svg import SvgPathImage
+from qrcode.image.svg import SvgPathFillImage
 
 from onboarding.access import is_verified, person_of, second_factor_required, sign_in_required
 from onboarding.forms.accounts import CodeForm, LoginForm, SignInCodeForm
@@ -81,7 +81,7 @@ def qr_code(request: HttpRequest, person: User) -> HttpResponseBase:  # noqa: AR
     except AlreadyEnrolledError:
         raise Http404 from None
     picture = io.BytesIO()
-    qrcode.make(device.config_url, image_factory=SvgPathImage, border=2).save(picture)
+    qrcode.make(device.config_url, image_factory=SvgPathFillImage, border=4).save(picture)
     return HttpResponse(picture.getvalue(), content_type="image/svg+xml")
 
 

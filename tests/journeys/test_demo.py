@@ -21,7 +21,7 @@ def demo(state: Path, out: Path, **extra: str) -> subprocess.CompletedProcess[st
     mine = {"DATABASE_URL", "REDIS_URL", "SECRET_KEY", *KEKS}
     environment = {name: value for name, value in os.environ.items() if name not in mine} | {"LETTERLOCK_STATE": str(state)}
     given = {"LETTERLOCK_DEMO_ONCE": "1", "LETTERLOCK_DEMO_OUT": str(out), "LETTERLOCK_DEMO_SAY": SAY, **extra}
-    command = [sys.executable, "manage.py", "demo", "--port", "0"]
+    command = [sys.executable, "manage.py", "demo", "--port", "0", "--die-with-parent"]
     return subprocess.run(command, cwd=CHECKOUT, env=environment | given, capture_output=True, text=True, timeout=280, check=False)
 
 

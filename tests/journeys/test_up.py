@@ -34,7 +34,7 @@ class Up:
         environment = {name: value for name, value in os.environ.items() if name not in OWN} | {"LETTERLOCK_STATE": str(state)}
         self.output = state.with_suffix(".out")
         with self.output.open("wb") as output:
-            command = [sys.executable, "manage.py", "up", "--port", "0"]
+            command = [sys.executable, "manage.py", "up", "--port", "0", "--die-with-parent"]
             self.process = subprocess.Popen(command, cwd=CHECKOUT, env=environment, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
 
     def wait(self, what: str, found: Callable[[], object]) -> None:

@@ -26,6 +26,8 @@ from portal.running.supervisor import Portal
 from tests.journeys.eyes import Eyes, Visitor
 from tests.portal.rights.doors import routes
 
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("portal")]
+
 SECRET = re.compile(r"\b(?:[A-Z2-7]{4} ){7}[A-Z2-7]{4}\b")
 BANK, SENDER = "Bank of the Journey Ltd", "bills@bank.example.com"
 # What is no page to look at, and why.

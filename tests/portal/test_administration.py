@@ -1,5 +1,7 @@
 """The administration: every table, no secrets, nothing edited; actions call the verbs; only staff with the second factor."""
 
+from datetime import datetime
+
 import pytest
 from django.apps import apps
 from django.contrib import admin
@@ -9,7 +11,7 @@ from django.urls import reverse
 
 from directory.administration import SECRET_FIELDS
 from directory.models import ApiToken, Certificate, CertificateStatus, DirectoryEvent, Mailbox, Organization, OrganizationStatus
-from mailer.models import MessageStatus
+from mailer.models import Issuance, IssuanceStatus, MessageStatus
 from onboarding.models import User
 from tests.portal.conftest import Letter, Published
 from tests.portal.people import Cast, Person
@@ -116,3 +118,16 @@ def test_it_wants_the_second_factor(cast: Cast) -> None:
     assert answer.headers["Location"].startswith(reverse("second-factor"))
     assert cast.client(Person.ANONYMOUS).get("/admin/").headers["Location"] == f"{reverse('login')}?next=/admin/"
     assert cast.client(Person.ANONYMOUS).get("/admin/login/").headers["Location"] == reverse("login")
+
+
+def test_an_operator_revokes_an_issued_certificate_and_no_other(operator: Client, cast: Cast, now: datetime) -> None:
+    facts = {"organization": cast.organization, "profile": "v4-signing", "actor": "user:test", "created_at": now, "shard": 0}
+    issued = Issuance.objects.create(address="bills@bank.example.com", status=IssuanceStatus.ISSUED, serial="1a", certificate=b"der", **facts)
+    intended = Issuance.objects.create(address="news@bank.example.com", **facts)
+    told = act(operator, Issuance, "revoke", issued.pk, intended.pk, reason="key_compromise")
+    issued.refresh_from_db()
+    intended.refresh_from_db()
+    assert (issued.status, issued.revocation_reason) == (IssuanceStatus.REVOKED, "key_compromise")
+    assert intended.status == IssuanceStatus.INTENDED
+    assert "Done for 1 row" in told
+    assert "errorlist" in told or 'class="error"' in told

@@ -1,13 +1,26 @@
 """Pages for everybody: they say what is so, in the reader's language, and need no account."""
 
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
 import pytest
 from django.test import Client
 from django.urls import reverse
 
 from mailer.models import MessageStatus
+from portal.views import public
+from portal.views.public import Figures, count_figures, recent_figures
 from tests.pki import Usage
 from tests.portal.conftest import Letter, Published
 from tests.portal.people import Cast, Person
+
+
+@pytest.fixture(autouse=True)
+def _nothing_counted() -> Iterator[None]:
+    public._counted.clear()
+    yield
+    public._counted.clear()
+
 
 PUBLIC = ("home", "lookup", "developers", "privacy", "accessibility")
 
@@ -31,8 +44,17 @@ def test_it_counts_its_figures(client: Client, letter: Letter, published: Publis
     published("emil@example.com")
     for status in (MessageStatus.HANDED, MessageStatus.DELIVERED, MessageStatus.HELD, MessageStatus.FAILED):
         letter(status=status)
-    figures = client.get(reverse("home")).context["figures"]
-    assert figures == {"certificates": 3, "addresses": 2, "organizations": 2, "letters": 2}
+    assert count_figures() == Figures(certificates=3, addresses=2, organizations=2, letters=2)
+    page = client.get(reverse("home")).text
+    assert "of 2 addresses" in page
+
+
+@pytest.mark.usefixtures("cast")
+def test_it_counts_again_after_a_minute_and_not_before(letter: Letter, now: datetime) -> None:
+    assert recent_figures(at=now).letters == 0
+    letter(status=MessageStatus.HANDED)
+    assert recent_figures(at=now + timedelta(seconds=59)).letters == 0
+    assert recent_figures(at=now + timedelta(seconds=60)).letters == 1
 
 
 @pytest.mark.django_db

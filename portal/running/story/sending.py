@@ -14,7 +14,6 @@ from portal.running.story.openssl import Recipient, accepts, openssl, pem_of_cer
 from portal.running.story.stage import Stage, StoryError, expect, text_of
 
 SCOPES = ["lookup", "send", "read_log", "publish", "invite"]
-SUBJECT = "Your statement"
 TOKEN = re.compile(r"ll_live_[A-Za-z0-9]{8}_[A-Za-z0-9_-]+")
 ORGANIZATION = re.compile(r"/organizations/([0-9a-f-]{36})/")
 ADDRESS = re.compile(r"URI:(http://\S+)")
@@ -84,7 +83,8 @@ def send(stage: Stage, api: Api, sender: str, to: list[str]) -> list[dict[str, A
     body = {
         "from": sender,
         "messages": [
-            {"to": address, "subject": "Your statement", "text": stage.say, "reference": f"demo-{stage.run}-{n}"} for n, address in enumerate(to)
+            {"to": address, "subject": f"Your statement {stage.marker}", "text": stage.say, "reference": f"demo-{stage.run}-{n}"}
+            for n, address in enumerate(to)
         ],
         "on_missing": "hold",
     }
@@ -163,10 +163,11 @@ def open_all(stage: Stage, recipients: list[Recipient], chain: Path, crl: Path) 
     for recipient in recipients:
         # The first mail asked for the proof of the mailbox; the second is the letter.
         recipient.mail.write_bytes(stage.mail(recipient.address, number=2).content)
-        if stage.say.encode() in recipient.mail.read_bytes():
+        if stage.shows(recipient.mail.read_bytes()):
             raise StoryError(f"The mail to {recipient.address} shows its text to everybody on the way.")
-        text = text_of(recipient.opened(chain, signer))
-        if stage.say not in text.replace("\r\n", "\n"):
+        content = recipient.opened(chain, signer)
+        text = text_of(content).replace("\r\n", "\n")
+        if stage.say.replace("\r\n", "\n").strip() not in text or stage.marker.encode() not in content:
             raise StoryError(f"The mail to {recipient.address} was opened and holds something else: {text[:500]!r}")
     accepts(signer, chain, crl)
 
@@ -179,8 +180,7 @@ def check_invitation(stage: Stage, address: str, sender: str) -> None:
     mails = stage.inbox.mails(address)
     if len(mails) != 1:
         raise StoryError(f"{address} got {len(mails)} mails instead of one invitation.")
-    text = text_of(mails[0].content)
-    if stage.say in text or SUBJECT in mails[0].content.decode(errors="replace"):
+    if stage.shows(mails[0].content):
         raise StoryError(f"The invitation to {address} tells what the message says.")
     if mails[0].sender == sender:
         raise StoryError("The invitation came in the organisation's name.")

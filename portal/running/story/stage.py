@@ -22,6 +22,8 @@ from portal.running.story.browser import Browser, Page
 
 PATIENCE_SECONDS = 60
 PAUSE_SECONDS = 0.05
+# A shorter text may stand in any mail without having leaked into it.
+TELLING = 16
 
 T = TypeVar("T")
 
@@ -67,6 +69,8 @@ class Stage:
     steps: list[dict[str, str | float]] = field(default_factory=list)
     ids: dict[str, str] = field(default_factory=dict)
     messages: list[dict[str, Any]] = field(default_factory=list)
+    # Stands in the subject, which is confidential too; unlike a short text it is found nowhere by chance.
+    marker: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def steps_seconds(self) -> float:
         return sum(float(step["seconds"]) for step in self.steps)
@@ -77,6 +81,12 @@ class Stage:
     def label(self, name: str) -> str:
         """A name that no earlier run on the same data has used."""
         return name if self.run == 1 else f"{name}{self.run}"
+
+    def shows(self, content: bytes) -> bool:
+        """Whether a mail tells, to everybody, what is confidential."""
+        words = [self.marker, *([self.say] if len(self.say) >= TELLING else [])]
+        seen = content.decode(errors="replace") + text_of(content)
+        return any(word in seen for word in words)
 
     @contextmanager
     def step(self, text: str) -> Iterator[None]:

@@ -12,11 +12,12 @@ from portal.running.story.sending import check_invitation, open_all
 from portal.running.story.stage import Stage, StoryError
 
 SAY = "Your balance is 1.00 信"
+SUBJECT = "Your statement 5eed"
 
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Stage:
-    return Stage("http://127.0.0.1:1", Inbox(tmp_path / "inbox"), Zone(tmp_path / "zone.json"), tmp_path, SAY, 1)
+    return Stage("http://127.0.0.1:1", Inbox(tmp_path / "inbox"), Zone(tmp_path / "zone.json"), tmp_path, SAY, 1, marker="5eed")
 
 
 @pytest.fixture
@@ -46,7 +47,13 @@ def bank(tmp_path: Path) -> Recipient:
 
 def letter(bank: Recipient, to: Recipient, text: str) -> bytes:
     signed = openssl(
-        "cms", "-sign", "-signer", bank.certificate, "-inkey", bank.key, feed=f"Content-Type: text/plain; charset=utf-8\n\n{text}\n".encode()
+        "cms",
+        "-sign",
+        "-signer",
+        bank.certificate,
+        "-inkey",
+        bank.key,
+        feed=f"Content-Type: text/plain; charset=utf-8\nSubject: {SUBJECT}\n\n{text}\n".encode(),
     )
     return openssl("cms", "-encrypt", "-aes256", to.certificate, feed=signed)
 
@@ -103,7 +110,7 @@ def test_it_fails_a_signer_without_a_valid_list(stage: Stage, bank: Recipient) -
         accepts(bob.certificate, bank.certificate, bank.certificate)
 
 
-@pytest.mark.parametrize("content", [f"Content-Type: text/plain; charset=utf-8\r\n\r\n{SAY}\r\n", "Subject: Your statement\r\n\r\nCome\r\n"])
+@pytest.mark.parametrize("content", [f"Content-Type: text/plain; charset=utf-8\r\n\r\n{SAY}\r\n", f"Subject: {SUBJECT}\r\n\r\nCome\r\n"])
 def test_it_fails_an_invitation_that_tells_the_content(stage: Stage, content: str) -> None:
     stage.inbox.keep("", ["dora@example.org"], content.encode(), at=datetime.now(UTC))
     with pytest.raises(StoryError, match="tells what the message says"):
@@ -115,3 +122,9 @@ def test_it_fails_a_second_invitation(stage: Stage) -> None:
         stage.inbox.keep("", ["dora@example.org"], b"Subject: x\r\n\r\nCome\r\n", at=datetime.now(UTC))
     with pytest.raises(StoryError, match="got 2 mails"):
         check_invitation(stage, "dora@example.org", "bills@bank.example.com")
+
+
+def test_it_takes_no_short_text_for_a_leak(stage: Stage) -> None:
+    stage.say = "hi"
+    stage.inbox.keep("", ["dora@example.org"], b"Subject: x\r\n\r\nSomething waits for you, which\r\n", at=datetime.now(UTC))
+    check_invitation(stage, "dora@example.org", "bills@bank.example.com")

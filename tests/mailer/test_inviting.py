@@ -125,6 +125,16 @@ def test_it_unsubscribes_by_one_post_without_cookies(bank: Organization, shop: O
     assert TO.lower() not in Suppression.objects.get().digest
 
 
+def test_it_writes_the_unsubscribe_address_unbroken_and_plain(bank: Organization, inbox_server: InboxServer, now: datetime) -> None:
+    """RFC 2369 section 2: no encoded words; mail programs that find one show no button."""
+    ask(bank, now)
+    deliver_notices(at=now + timedelta(seconds=10))
+    (mail,) = inbox_server.inbox.mails(TO)
+    head = mail.content.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    (line,) = [line for line in head if line.lower().startswith(b"list-unsubscribe:")]
+    assert re.fullmatch(rb"List-Unsubscribe: <http://127\.0\.0\.1:8000/invitations/[\w-]{43}/never/>", line)
+
+
 def test_it_suppresses_nobody_for_charlies_guess(bank: Organization, client: Client, now: datetime) -> None:
     ask(bank, now)
     for guess in ("x" * 43, "0", "a-b_c"):

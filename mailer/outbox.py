@@ -4,15 +4,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import sha256
 from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from directory.models import Organization
 from directory.x509.names import EmailAddress
-from mailer.custody import cipher_of
+from mailer.custody import OwnerCipher, cipher_of
 from mailer.identities import find_identity
 from mailer.letters import context, pack
 from mailer.models import Batch, Message, OnMissing, SendEvent
@@ -86,8 +86,11 @@ def accept(
 ) -> Accepted:
     """Store a request once. The same key and body give the same answer again, whatever became of the messages.
 
+    `body_digest` is a plain hash of the request; what is stored is a keyed one, which nobody can compare with a guessed body.
     Raises KeyReusedError, OutboxFullError, NoIdentityError (the organisation cannot send from `sender` now), MissingKeyError.
     """
+    cipher = cipher_of(organization.id)
+    body_digest = cipher.digest(body_digest, context="request")
     known = _known(organization, idempotency_key, body_digest, at=at)
     if known is not None:
         return known
@@ -102,7 +105,7 @@ def accept(
         actor=actor,
         accepted_at=at,
     )
-    messages = _messages(batch, items, sender=sender, at=at, hold_days=hold_days)
+    messages = _messages(batch, items, cipher=cipher, sender=sender, at=at, hold_days=hold_days)
     with transaction.atomic():
         if _insert(batch):
             Message.objects.bulk_create(messages)
@@ -119,8 +122,12 @@ def accept(
 
 
 def forget_keys(*, at: datetime) -> int:
-    """Forget idempotency keys that are over; returns how many."""
-    return Batch.objects.filter(accepted_at__lt=at - KEY_LIFETIME, idempotency_key__isnull=False).update(idempotency_key=None)
+    """Forget idempotency keys that are over, and the digests that served them; returns how many."""
+    return _forget(Batch.objects.filter(accepted_at__lt=at - KEY_LIFETIME, idempotency_key__isnull=False))
+
+
+def _forget(batches: QuerySet[Batch]) -> int:
+    return batches.update(idempotency_key=None, body_digest="")
 
 
 def _known(organization: Organization, key: str, body_digest: str, *, at: datetime) -> Accepted | None:
@@ -128,15 +135,16 @@ def _known(organization: Organization, key: str, body_digest: str, *, at: dateti
     if batch is None:
         return None
     if batch.accepted_at < at - KEY_LIFETIME:
-        Batch.objects.filter(pk=batch.pk).update(idempotency_key=None)
+        _forget(Batch.objects.filter(pk=batch.pk))
         return None
     if batch.body_digest != body_digest:
         raise KeyReusedError
     return _answer(batch, list(batch.messages.order_by("position").only("id", "recipient", "message_id")))
 
 
-def _messages(batch: Batch, items: Sequence[OutgoingMessage], *, sender: EmailAddress, at: datetime, hold_days: int) -> list[Message]:
-    cipher = cipher_of(batch.organization_id)
+def _messages(
+    batch: Batch, items: Sequence[OutgoingMessage], *, cipher: OwnerCipher, sender: EmailAddress, at: datetime, hold_days: int
+) -> list[Message]:
     messages = []
     for position, item in enumerate(items):
         message_id = uuid4()
@@ -151,7 +159,7 @@ def _messages(batch: Batch, items: Sequence[OutgoingMessage], *, sender: EmailAd
                 # An id of its own: whoever reads the mail learns nothing that opens the API.
                 message_id=f"<{uuid4()}@{sender.domain}>",
                 reference=item.reference,
-                subject_digest=sha256(item.content.subject.encode()).hexdigest(),
+                subject_digest=cipher.digest(item.content.subject, context="subject"),
                 size=item.size,
                 content=cipher.encrypt(pack(item.content), context=context(message_id)),
                 not_before=at,

@@ -59,7 +59,7 @@ class MessageSummary(serializers.Serializer[object]):
     batch = serializers.UUIDField()
     to = serializers.CharField()
     message_id = serializers.CharField()
-    subject_digest = serializers.CharField(help_text="SHA-256 of the subject in UTF-8")
+    subject_digest = serializers.CharField(help_text="hex; the same for the same subject within your organisation, and of no use to anybody else")
     reference = serializers.CharField()
     status = serializers.ChoiceField(MessageStatus.values)
     certificate = serializers.CharField(allow_null=True, help_text="fingerprint of the certificate it was sealed to")

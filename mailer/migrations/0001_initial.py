@@ -59,7 +59,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('idempotency_key', models.CharField(max_length=255, null=True, verbose_name='idempotency key')),
-                ('body_digest', models.CharField(max_length=64, verbose_name='SHA-256 of the body')),
+                ('body_digest', models.CharField(blank=True, max_length=64, verbose_name='keyed digest of the body')),
                 ('on_missing', models.CharField(choices=[('hold', 'Hold and invite'), ('fail', 'Fail'), ('notice', 'Invite and store nothing')], default='hold', max_length=6, verbose_name='without a certificate')),
                 ('actor', models.CharField(max_length=100, verbose_name='actor')),
                 ('accepted_at', models.DateTimeField(verbose_name='accepted at')),
@@ -125,7 +125,7 @@ class Migration(migrations.Migration):
                 ('match', models.CharField(max_length=320, verbose_name='folded address')),
                 ('message_id', models.CharField(max_length=255, unique=True, verbose_name='Message-ID')),
                 ('reference', models.CharField(blank=True, max_length=255, verbose_name='reference')),
-                ('subject_digest', models.CharField(max_length=64, verbose_name='SHA-256 of the subject')),
+                ('subject_digest', models.CharField(max_length=64, verbose_name='keyed digest of the subject')),
                 ('size', models.PositiveIntegerField(verbose_name='size in bytes')),
                 ('status', models.CharField(choices=[('queued', 'Queued'), ('sealing', 'Sealing'), ('held', 'Held'), ('sealed', 'Sealed'), ('handing', 'Handing over'), ('handed', 'Handed over'), ('delivered', 'Delivered'), ('bounced', 'Bounced'), ('failed', 'Failed'), ('expired', 'Expired'), ('cancelled', 'Cancelled'), ('unknown', 'Unknown')], default='queued', max_length=10, verbose_name='status')),
                 ('content', models.BinaryField(blank=True, null=True, verbose_name='encrypted content')),

@@ -23,7 +23,7 @@ class Batch(models.Model):
     organization = models.ForeignKey(Organization, models.PROTECT, related_name="batches")
     identity = models.ForeignKey(SigningIdentity, models.PROTECT, related_name="batches")
     idempotency_key = models.CharField(_("idempotency key"), max_length=255, null=True)  # noqa: DJ001 - forgotten keys must not collide
-    body_digest = models.CharField(_("SHA-256 of the body"), max_length=64)
+    body_digest = models.CharField(_("keyed digest of the body"), max_length=64, blank=True)
     on_missing = models.CharField(_("without a certificate"), max_length=6, choices=OnMissing.choices, default=OnMissing.HOLD)
     actor = models.CharField(_("actor"), max_length=100)
     accepted_at = models.DateTimeField(_("accepted at"))
@@ -66,7 +66,7 @@ class Message(models.Model):
     match = models.CharField(_("folded address"), max_length=320)
     message_id = models.CharField(_("Message-ID"), max_length=255, unique=True)
     reference = models.CharField(_("reference"), max_length=255, blank=True)
-    subject_digest = models.CharField(_("SHA-256 of the subject"), max_length=64)
+    subject_digest = models.CharField(_("keyed digest of the subject"), max_length=64)
     size = models.PositiveIntegerField(_("size in bytes"))
     status = models.CharField(_("status"), max_length=10, choices=MessageStatus.choices, default=MessageStatus.QUEUED)
     content = models.BinaryField(_("encrypted content"), null=True, blank=True)

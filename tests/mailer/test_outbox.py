@@ -2,6 +2,7 @@
 
 import threading
 from datetime import datetime, timedelta
+from hashlib import sha256
 from uuid import UUID
 
 import pytest
@@ -16,7 +17,7 @@ from mailer.letters import context, unpack
 from mailer.models import Batch, Message, MessageStatus, OnMissing, SendEvent, SigningIdentity
 from mailer.outbox import KEY_LIFETIME, KeyReusedError, OutboxFullError, accept, depth, forget_keys
 from mailer.smime.entity import Attachment
-from tests.mailer.letters import ALICE, SECRET_WORDS, letter, only_message, send
+from tests.mailer.letters import ALICE, SECRET_WORDS, SUBJECT, letter, only_message, send
 
 TO = "Bob@people.example.org"
 
@@ -80,6 +81,7 @@ def test_it_forgets_keys_after_thirty_days(swept: bool, bills: SigningIdentity, 
     if swept:
         assert forget_keys(at=later) == 1
     assert send(bills, letter(TO), at=later, key="one").batch != first.batch
+    assert Batch.objects.get(pk=first.batch).body_digest == ""
 
 
 def test_it_takes_nothing_from_an_address_of_somebody_else(bills: SigningIdentity, offers: SigningIdentity, now: datetime) -> None:
@@ -144,3 +146,15 @@ def test_it_fixes_what_a_message_is_at_acceptance(bills: SigningIdentity, now: d
     assert message.size == len(SECRET_WORDS)
     assert message.expires_at == now + timedelta(days=14)
     assert len(message.subject_digest) == 64
+
+
+def test_it_keeps_no_digest_that_a_guess_could_be_compared_with(bills: SigningIdentity, offers: SigningIdentity, now: datetime) -> None:
+    """The digests outlive the content; Charlie, who sent the same, or has read the table, learns nothing of it."""
+    for identity in (bills, bills, offers):
+        send(identity, letter(TO), at=now)
+    digests = Message.objects.values_list("subject_digest", flat=True)
+    ours, charlies = (set(digests.filter(organization=identity.organization)) for identity in (bills, offers))
+    assert len(ours) == 1, "the same subject, the same digest"
+    assert not ours & charlies
+    assert sha256(SUBJECT.encode()).hexdigest() not in ours | charlies
+    assert "0" * 64 not in Batch.objects.values_list("body_digest", flat=True)

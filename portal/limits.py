@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
-from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponseBase
 
-# Forms are short texts and, at most, a certificate.
-LARGEST_FORM = 1024 * 1024
+from portal.views import errors
+
+# Forms are short texts and, at most, a certificate of 1 MB with the marks around it.
+LARGEST_FORM = 1024 * 1024 + 64 * 1024
 
 
 class FormLimit:
@@ -18,9 +19,12 @@ class FormLimit:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         return self.get_response(request)
 
-    def process_view(self, request: HttpRequest, view: Callable[..., HttpResponseBase], *_arguments: object) -> None:
+    def process_view(self, request: HttpRequest, view: Callable[..., HttpResponseBase], *_arguments: object) -> HttpResponseBase | None:
         if getattr(view, "csrf_exempt", False):
-            return
-        length = request.META.get("CONTENT_LENGTH") or "0"
-        if not length.isdigit() or int(length) > LARGEST_FORM:
-            raise RequestDataTooBig(f"A form has at most {LARGEST_FORM} bytes.")
+            return None
+        length = request.META.get("CONTENT_LENGTH") or ""
+        if not length and request.META.get("HTTP_TRANSFER_ENCODING"):
+            return errors.length_required(request)
+        if length and not (length.isascii() and length.isdigit()):
+            return errors.bad_request(request)
+        return errors.too_large(request) if int(length or 0) > LARGEST_FORM else None

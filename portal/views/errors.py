@@ -28,6 +28,16 @@ def not_found(request: HttpRequest, *_: object, **__: object) -> HttpResponse:
     return _answer(request, HTTPStatus.NOT_FOUND, "404.html")
 
 
+def length_required(request: HttpRequest) -> HttpResponse:
+    """A form of unknown length: no browser sends one."""
+    return _answer(request, HTTPStatus.LENGTH_REQUIRED, "400.html")
+
+
+def too_large(request: HttpRequest) -> HttpResponse:
+    """More than the page takes; nothing of it was read."""
+    return _answer(request, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "413.html")
+
+
 def server_error(request: HttpRequest) -> HttpResponse:
     """Drawn without the request, since asking who is signed in could fail for the same reason."""
     if request.path.startswith(API):

@@ -1,16 +1,37 @@
 """A form of many gigabytes is refused before it is read, whoever sends it."""
 
 import pytest
+from django.http import HttpResponse
 from django.test import Client
 
+from portal.limits import LARGEST_FORM
+
 pytestmark = pytest.mark.django_db
+ADDRESSES = ["/accounts/login/", "/accounts/register/", "/accounts/logout/", "/apply/", "/admin/login/"]
 
 
-@pytest.mark.parametrize("address", ["/accounts/login/", "/accounts/register/", "/accounts/logout/", "/apply/", "/admin/login/"])
-@pytest.mark.parametrize("length", [str(1024 * 1024 + 1), str(50 * 1024**3), "many", "-1"])
+def send(address: str, **headers: str) -> HttpResponse:
+    answer: HttpResponse = Client(raise_request_exception=False).generic("POST", address, b"", "multipart/form-data; boundary=x", **headers)  # type: ignore[arg-type]
+    return answer
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("length", [str(LARGEST_FORM + 1), str(50 * 1024**3)])
 def test_it_refuses_what_is_larger_than_a_form(address: str, length: str) -> None:
-    answer = Client().generic("POST", address, b"", "multipart/form-data; boundary=x", CONTENT_LENGTH=length)
-    assert answer.status_code == 400
+    answer = send(address, CONTENT_LENGTH=length)
+    assert answer.status_code == 413
+    assert "This is too large" in answer.text
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+@pytest.mark.parametrize("length", ["many", "-1", "\u0661"])
+def test_it_refuses_a_length_that_is_no_number(address: str, length: str) -> None:
+    assert send(address, CONTENT_LENGTH=length).status_code == 400
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_it_refuses_a_form_of_unknown_length(address: str) -> None:
+    assert send(address, CONTENT_LENGTH="", HTTP_TRANSFER_ENCODING="chunked").status_code == 411
 
 
 def test_it_reads_a_form() -> None:

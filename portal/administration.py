@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy as _
 
 from onboarding.access import is_verified, person_of
 
-NOT_HERE = frozenset({"logout", "password_change", "password_change_done"})
+# Nothing of ours has a page elsewhere, so there is nothing to view on the site.
+NOT_HERE = frozenset({"logout", "password_change", "password_change_done", "view_on_site"})
 
 
 class OperatorSite(AdminSite):

@@ -54,6 +54,10 @@ def test_it_lists_every_table_and_edits_none(operator: Client, letter: Letter, m
         )
 
 
+def test_it_leads_to_no_row_elsewhere(operator: Client) -> None:
+    assert operator.get("/admin/r/1/1/").status_code == 404
+
+
 def test_it_shows_no_password_hash_and_no_digest(operator: Client, cast: Cast) -> None:
     user = cast.people[Person.OWNER]
     user.set_password("correct horse battery staple")

@@ -55,17 +55,17 @@ def main(arguments: list[str]) -> int:
     except (supervisor.PortalError, ServiceError, FolderError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    except StopAsked:
-        say("up", "stopped")
+    except StopAsked as asked:
+        say("up", f"stopped by {asked}")
         return 0 if options.command == "up" or not options.once else STATUS_INTERRUPTED
     return status
 
 
-def _ask_to_stop(_number: int, _frame: FrameType | None) -> None:
+def _ask_to_stop(asked: int, _frame: FrameType | None) -> None:
     # Asking twice must not break the stopping itself.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    raise StopAsked
+    raise StopAsked(signal.Signals(asked).name)
 
 
 def _stay(portal: supervisor.Portal) -> None:

@@ -135,6 +135,7 @@ def test_it_gives_keys_by_role_keeps_data_and_leaves_nothing(up: Callable[[], Up
     # The second ceremony found the first one's CAs, which nobody but the first keys could open.
     assert "nothing was changed" in (state / "log" / "prepare.log").read_text()
     assert third.end(signal.SIGINT) == 0
+    assert "stopped by SIGINT" in third.output.read_text()
     gone(state)
 
 

@@ -4,10 +4,10 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 
 from django.db import IntegrityError, transaction
 
+from mailer.waking import wake
 from onboarding import agreement, clock, letters
 from onboarding.applications import OPEN_TO_APPLICANT, Application, ApplicationEvent, CheckOutcome, CheckResult, Scheme
 from onboarding.checks.domain import PREFIX, DomainCheck
@@ -15,7 +15,6 @@ from onboarding.checks.running import keep
 from onboarding.moving import NotOpenError, move, note
 from onboarding.people.models import User
 from onboarding.states import Action, Status
-from onboarding.tasks import check_application
 
 # What each part of the form asks for. Optional answers are not listed.
 REQUIRED: Mapping[str, tuple[str, ...]] = {
@@ -114,7 +113,7 @@ def submit(application: Application, *, agreed: bool, actor: User, at: datetime)
         sent = {"submitted_at": at, "deadline_at": due, "agreed_at": at, "agreement_version": agreement.VERSION}
         move(application, Action.SUBMIT, actor=actor.actor, at=at, changes=sent)
         letters.tell_applicant(application, letters.SUBMITTED, at=at)
-        transaction.on_commit(partial(check_application.delay, str(application.pk)))
+        wake("onboarding.tasks.check_waiting")
 
 
 def answer(application: Application, *, text: str, actor: User, at: datetime) -> None:
@@ -127,7 +126,7 @@ def answer(application: Application, *, text: str, actor: User, at: datetime) ->
         due = clock.resumed(application.paused_at or at, application.deadline_at or at, at, application.calendar)
         fresh = {"deadline_at": due, "paused_at": None, "question": "", "round": application.round + 1}
         move(application, Action.ANSWER, actor=actor.actor, at=at, reason=text, changes=fresh)
-        transaction.on_commit(partial(check_application.delay, str(application.pk)))
+        wake("onboarding.tasks.check_waiting")
 
 
 def withdraw(application: Application, *, actor: User, at: datetime) -> None:

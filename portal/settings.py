@@ -128,6 +128,7 @@ AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 # The name under which `authenticate` is given it; by default it would be the model's, `email`, and every attempt would be nobody's.
 AXES_USERNAME_FORM_FIELD = "username"
 AXES_LOCKOUT_CALLABLE = "onboarding.views.signing_in.locked_out"
+AXES_CLIENT_IP_CALLABLE = "onboarding.views.signing_in.client_address_of"
 AXES_VERBOSE = False
 
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
@@ -210,6 +211,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "issue": {"task": "mailer.tasks.issue_pending", "schedule": 1.0, "options": {"expires": 60}},
     "changes": {"task": "mailer.tasks.apply_changes", "schedule": 1.0, "options": {"expires": 60}},
     "expire": {"task": "mailer.tasks.expire", "schedule": 60.0, "options": {"expires": 60}},
+    "checks": {"task": "onboarding.tasks.check_waiting", "schedule": 60.0, "options": {"expires": 60}},
     "registrations": {"task": "onboarding.tasks.forget_registrations", "schedule": 3600.0, "options": {"expires": 600}},
     "crl": {"task": "mailer.tasks.renew_crls", "schedule": 60.0, "options": {"expires": 60}},
 }
@@ -231,4 +233,6 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stderr}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
+    # Strangers ask for any host, all day: the answer is 400, and no fault of ours.
+    "loggers": {"django.security.DisallowedHost": {"level": "CRITICAL"}},
 }

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from onboarding.applications import Application, CheckResult
+from django.db.models import Exists, OuterRef, Subquery
+
+from onboarding.applications import Application, ApplicationEvent, CheckResult
 from onboarding.checks.base import Check, Finding
 from onboarding.checks.documents import DocumentsCheck
 from onboarding.checks.domain import DomainCheck
 from onboarding.checks.duplicates import DuplicatesCheck
 from onboarding.checks.register import RegisterCheck
+from onboarding.states import Action
 
 CHECKS: Sequence[Check] = (RegisterCheck(), DuplicatesCheck(), DomainCheck(), DocumentsCheck())
 
@@ -30,6 +33,13 @@ def keep(application: Application, name: str, finding: Finding, *, at: datetime)
         source=finding.source,
         at=at,
     )
+
+
+def unchecked() -> list[UUID]:
+    """The applications with the reviewers whose last check has found nothing since they came there."""
+    came = ApplicationEvent.objects.filter(application=OuterRef("pk"), action__in=[Action.SUBMIT, Action.ANSWER]).order_by("-id").values("at")[:1]
+    found = CheckResult.objects.filter(application=OuterRef("pk"), check_name=CHECKS[-1].name, at__gte=OuterRef("came"))
+    return list(Application.objects.to_review().annotate(came=Subquery(came)).exclude(Exists(found)).values_list("pk", flat=True))
 
 
 def latest_results(application: Application) -> list[CheckResult]:

@@ -2,6 +2,7 @@
 
 import io
 from datetime import datetime
+from ipaddress import ip_address
 from urllib.parse import urlencode
 
 import qrcode
@@ -18,6 +19,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_otp import login as otp_login
 from qrcode.image.svg import SvgPathFillImage
 
+from directory.api.quotas import client_address
 from onboarding.access import is_verified, person_of, second_factor_required, sign_in_required
 from onboarding.forms.accounts import CodeForm, LoginForm, SignInCodeForm
 from onboarding.people import second_factor as factor
@@ -44,6 +46,15 @@ def sign_in(request: HttpRequest) -> HttpResponseBase:
             return redirect(_with_next(request, "second-factor"))
         form.add_error(None, _("Address or password is not right. If you have just registered, open the link in our mail first."))
     return render(request, "onboarding/login.html", {"form": form, "next": _next(request)}, status=422 if form.errors else 200)
+
+
+def client_address_of(request: HttpRequest) -> str | None:
+    """By which address axes counts wrong passwords: the one that look-ups are counted by; None for what is no address."""
+    address = client_address(request.META)
+    try:
+        return str(ip_address(address))
+    except ValueError:
+        return None
 
 
 def locked_out(request: HttpRequest, *_ignored: object) -> HttpResponse:

@@ -1,9 +1,14 @@
 """What the machine finds out, and that it decides nothing."""
 
+from datetime import timedelta
+
 import pytest
+from celery import Celery
+from django.conf import settings
+from kombu.exceptions import OperationalError
 from pytest_django import Settings
 
-from onboarding import applying, evidence
+from onboarding import applying, evidence, workflow
 from onboarding.applications import Application, CheckOutcome, CheckResult, Evidence
 from onboarding.checks import words
 from onboarding.checks.documents import DocumentsCheck
@@ -11,7 +16,7 @@ from onboarding.checks.domain import look
 from onboarding.checks.duplicates import DuplicatesCheck
 from onboarding.checks.mail_providers import is_public_mail
 from onboarding.checks.register import RegisterCheck
-from onboarding.checks.running import CHECKS, latest_results, run_checks
+from onboarding.checks.running import CHECKS, latest_results, run_checks, unchecked
 from onboarding.people.models import User
 from onboarding.states import Status
 from portal.running.nameserver import Zone
@@ -87,6 +92,31 @@ def test_it_keeps_every_result_and_changes_no_status(sent: Application, zone: Zo
     )
     sent.refresh_from_db()
     assert sent.status == Status.SUBMITTED
+
+
+@pytest.mark.django_db
+def test_it_finds_what_waits_for_its_checks(sent: Application, alice: User, ruth: User, zone: Zone) -> None:
+    zone.add(sent.record_name, "TXT", sent.dns_value)
+    applying.prove_domain(sent, actor=alice.actor, at=MONDAY + timedelta(minutes=1))
+    assert unchecked() == [sent.pk], "what the applicant asked the DNS is not all"
+    run_checks(sent.pk, at=MONDAY + timedelta(minutes=2))
+    assert unchecked() == []
+    workflow.claim(sent, actor=ruth, at=MONDAY)
+    workflow.request_information(sent, version=sent.version, question="Which?", actor=ruth, at=MONDAY + timedelta(minutes=10))
+    assert unchecked() == []
+    applying.answer(sent, text="This one.", actor=alice, at=MONDAY + timedelta(hours=2))
+    assert unchecked() == [sent.pk]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_it_takes_an_application_while_redis_is_down(draft: Application, alice: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_arguments: object, **_options: object) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr(Celery, "send_task", refuse)
+    applying.submit(draft, agreed=True, actor=alice, at=MONDAY)
+    assert unchecked() == [draft.pk]
+    assert "onboarding.tasks.check_waiting" in {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
 
 
 @pytest.mark.django_db

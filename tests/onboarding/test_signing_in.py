@@ -8,6 +8,7 @@ from django.test import Client
 from django.utils import timezone
 from django_otp.plugins.otp_static.models import StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
+from pytest_django import Settings
 
 from onboarding.people import second_factor
 from onboarding.people.models import PersonEvent, StaffRole, User
@@ -152,6 +153,17 @@ def test_it_locks_after_ten_wrong_passwords(alice: User, charlie: User) -> None:
     assert right.status_code == 429
     assert b"Too many attempts" in right.content
     assert client.post("/accounts/login/", {"email": charlie.email, "password": PASSWORD}).status_code == 302
+
+
+def test_it_locks_out_nobody_else_behind_the_same_proxy(alice: User, settings: Settings) -> None:
+    settings.LETTERLOCK_BEHIND_PROXY = True
+    guesser, owner = (Client(headers={"x-forwarded-for": f"198.51.100.9, {address}"}) for address in ("192.0.2.1", "192.0.2.2"))
+    for n in range(10):
+        last = guesser.post("/accounts/login/", {"email": alice.email, "password": f"guess number {n}"})
+    assert last.status_code == 429
+    assert owner.post("/accounts/login/", {"email": alice.email, "password": PASSWORD}).status_code == 302
+    nobody = Client(headers={"x-forwarded-for": "no address"})
+    assert nobody.post("/accounts/login/", {"email": alice.email, "password": "wrong"}).status_code == 422
 
 
 def test_it_says_the_same_of_wrong_passwords_and_unknown_people(alice: User) -> None:

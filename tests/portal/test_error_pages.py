@@ -32,11 +32,12 @@ def test_what_a_role_may_not_do_is_refused_in_the_face(cast: Cast) -> None:
 
 
 @pytest.mark.django_db
-def test_a_wrong_host_gets_no_page_of_ours(client: Client, settings: Settings) -> None:
+def test_a_wrong_host_gets_no_page_of_ours(client: Client, settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
     settings.ALLOWED_HOSTS = ["portal.example.org"]
     answer = client.get("/", headers={"host": "evil.example.org"})
     assert answer.status_code == 400
     assert "evil.example.org" not in answer.text
+    assert not [record for record in caplog.records if record.exc_info], "a stranger's whim is no fault of ours"
 
 
 def test_a_fault_is_told_without_asking_the_database(rf: RequestFactory) -> None:

@@ -1,12 +1,14 @@
 """Fields that give parsed values."""
 
 import unicodedata
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
+from publicsuffixlist import PublicSuffixList
 
 from directory.x509.errors import MalformedAddressError, MalformedDomainError
 from directory.x509.names import EmailAddress, parse_domain
@@ -60,8 +62,14 @@ class AddressField(forms.CharField):
             raise ValidationError(_("Give an e-mail address like name@example.com."), code="address") from None
 
 
+@cache
+def public_suffixes() -> PublicSuffixList:
+    """Names like co.uk, under which others register theirs: the registries' part of the list, without that of companies."""
+    return PublicSuffixList(only_icann=True)
+
+
 class DomainField(forms.CharField):
-    """A domain name of two labels or more, as lower-case A-labels."""
+    """A domain name of two labels or more, as lower-case A-labels; none under which everybody may register a name."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**{"max_length": 253, **kwargs})
@@ -69,9 +77,12 @@ class DomainField(forms.CharField):
     def clean(self, value: object) -> str:
         text = super().clean(value).rstrip(".")
         try:
-            return parse_domain(text)
+            domain = parse_domain(text)
         except MalformedDomainError:
             raise ValidationError(_("Give a domain like bank.example.com, without http:// and without an @."), code="domain") from None
+        if public_suffixes().is_public(domain):
+            raise ValidationError(_("Under this domain everybody may register a name. Give one of your organisation's own."), code="public_suffix")
+        return domain
 
 
 class WebsiteField(forms.CharField):

@@ -51,6 +51,15 @@ def test_it_is_filled_in_proven_and_sent(alice: User, enter: Callable[..., Clien
     assert b"Europe/Berlin" in status.content
 
 
+@pytest.mark.parametrize("domain", ["co.uk", "CO.UK.", "com.cn", "公司.cn"])
+def test_it_takes_no_domain_under_which_everybody_registers(alice: User, enter: Callable[..., Client], domain: str) -> None:
+    client = enter(alice)
+    here = client.post("/apply/").headers["Location"]
+    page = client.post(f"{here}sending/", {"domain": domain, "sending_address": f"bills@{domain}"})
+    assert page.status_code == 422
+    assert page.context["form"].has_error("domain", "public_suffix")
+
+
 def test_it_keeps_what_was_typed_beside_what_is_wrong(alice: User, enter: Callable[..., Client]) -> None:
     client = enter(alice)
     here = client.post("/apply/").headers["Location"]

@@ -11,6 +11,7 @@ from django.urls import URLPattern, URLResolver
 from django.utils.translation import gettext_lazy as _
 
 from onboarding.access import is_verified, person_of
+from onboarding.models import StaffRoleName
 
 # Nothing of ours has a page elsewhere, so there is nothing to view on the site.
 NOT_HERE = frozenset({"logout", "password_change", "password_change_done", "view_on_site"})
@@ -46,6 +47,10 @@ class OperatorSite(AdminSite):
             raise PermissionDenied
 
         return guarded
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        person = person_of(request)
+        return {**super().each_context(request), "is_reviewer": person is not None and person.has_staff_role(StaffRoleName.REVIEWER)}
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # noqa: ARG002 - Django's signature
         return redirect("login")

@@ -12,7 +12,7 @@ from django.urls import reverse
 from directory.administration import SECRET_FIELDS
 from directory.models import ApiToken, Certificate, CertificateStatus, DirectoryEvent, Mailbox, Organization, OrganizationStatus
 from mailer.models import Issuance, IssuanceStatus, MessageStatus
-from onboarding.models import User
+from onboarding.models import StaffRole, StaffRoleName, User
 from tests.portal.conftest import Letter, Published
 from tests.portal.people import Cast, Person
 
@@ -56,6 +56,12 @@ def test_it_lists_every_table_and_edits_none(operator: Client, letter: Letter, m
 
 def test_it_leads_to_no_row_elsewhere(operator: Client) -> None:
     assert operator.get("/admin/r/1/1/").status_code == 404
+
+
+def test_it_offers_the_desk_to_reviewers_alone(operator: Client, cast: Cast) -> None:
+    assert reverse("review-queue") not in operator.get("/admin/").text
+    StaffRole.objects.create(user=cast.people[Person.OPERATOR], role=StaffRoleName.REVIEWER)
+    assert reverse("review-queue") in operator.get("/admin/").text
 
 
 def test_it_shows_no_password_hash_and_no_digest(operator: Client, cast: Cast) -> None:

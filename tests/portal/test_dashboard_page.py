@@ -53,7 +53,10 @@ def test_it_lists_what_waits_for_this_person(cast: Cast, now: datetime) -> None:
 
 def test_it_says_that_the_organisation_is_suspended(cast: Cast, now: datetime) -> None:
     suspend(organization=cast.organization, reason="test", actor="user:operator", at=now)
-    assert "This organisation is suspended" in cast.client(Person.OWNER).get(url(cast)).text
+    client = cast.client(Person.OWNER)
+    for name in ("dashboard", "send-log", "certificate", "tokens"):
+        assert client.get(reverse(name, args=[cast.organization.pk])).text.count("This organisation is suspended") == 1
+    assert "This organisation is suspended" not in cast.client(Person.CHARLIE).get(reverse("dashboard", args=[cast.charlies.pk])).text
 
 
 def test_charlie_sees_nothing(cast: Cast) -> None:

@@ -50,7 +50,11 @@ class Service:
     def check(self) -> None:
         """Raise ServiceError if the server has ended."""
         if self.process.poll() is not None:
-            raise ServiceError(f"{self.name} ended with status {self.process.returncode}:\n{self.log.read_text(errors='replace')[-2000:]}")
+            try:
+                end = self.log.read_text(errors="replace")[-2000:]
+            except OSError as error:
+                end = f"Its log cannot be read: {error}"
+            raise ServiceError(f"{self.name} ended with status {self.process.returncode}:\n{end}")
 
     def stop(self) -> None:
         if self.process.poll() is None:

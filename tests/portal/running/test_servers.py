@@ -1,7 +1,9 @@
 """PostgreSQL and Valkey: the environment's first, else children of this process."""
 
 import os
+import signal
 import socket
+import subprocess
 from pathlib import Path
 
 import psycopg
@@ -92,3 +94,10 @@ def test_it_finds_another_port_when_the_wanted_one_is_taken() -> None:
         port = taken.getsockname()[1]
         assert servers.free_port(port) not in {0, port}
     assert servers.free_port(port) == port
+
+
+def test_it_says_that_a_server_ended_whose_log_is_gone(tmp_path: Path) -> None:
+    process = subprocess.Popen(["false"])
+    process.wait()
+    with pytest.raises(servers.ServiceError, match=r"Valkey ended with status 1:\nIts log cannot be read"):
+        servers.Service("Valkey", process, signal.SIGTERM, tmp_path / "gone.log").check()

@@ -6,7 +6,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from directory.errors import DirectoryError
-from directory.x509.errors import X509Error
+from directory.x509.errors import UnknownCriticalExtensionError, X509Error
 
 _WORDS: Mapping[str, Promise] = {
     "malformed_address": _("This is not an e-mail address that the directory takes. It should look like name@example.com."),
@@ -27,6 +27,7 @@ _WORDS: Mapping[str, Promise] = {
     "authority_certificate": _("This is the certificate of a certificate authority, not of a mailbox."),
     "no_address": _("The certificate names no e-mail address."),
     "wrong_address": _("The certificate names another e-mail address."),
+    "unknown_critical_extension": _("The certificate has a critical extension that mail programs do not know: they must refuse it."),
     "out_of_time": _("The certificate has expired or is not valid yet."),
     "revoked_certificate": _("The certificate was revoked and cannot be published again."),
     "too_many_published": _("This mailbox has the most certificates that one can have. Revoke one that is no longer needed."),
@@ -40,5 +41,6 @@ _WORDS: Mapping[str, Promise] = {
 
 
 def explain(error: X509Error | DirectoryError) -> str:
-    """The error in the active language; one without words of its own is called malformed or refused."""
-    return str(_WORDS.get(error.code, _("This cannot be accepted.")))
+    """The error in the active language, with the extension that it is about; one without words of its own is called malformed or refused."""
+    words = str(_WORDS.get(error.code, _("This cannot be accepted.")))
+    return f"{words} ({error.oid})" if isinstance(error, UnknownCriticalExtensionError) and error.oid else words

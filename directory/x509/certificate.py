@@ -12,7 +12,7 @@ from typing import TypeVar
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, PublicKeyAlgorithmOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID, PublicKeyAlgorithmOID
 
 from directory.x509 import der
 from directory.x509.errors import (
@@ -43,6 +43,28 @@ _NAMED_KEYS = {
     PublicKeyAlgorithmOID.X448: "X448",
     PublicKeyAlgorithmOID.DSA: "DSA",
 }
+# The standard extensions of RFC 5280 section 4.2: a program that verifies mail knows these; others may be there, but not critical.
+_KNOWN_EXTENSIONS = frozenset(
+    {
+        ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
+        ExtensionOID.SUBJECT_KEY_IDENTIFIER,
+        ExtensionOID.KEY_USAGE,
+        ExtensionOID.CERTIFICATE_POLICIES,
+        ExtensionOID.POLICY_MAPPINGS,
+        ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
+        ExtensionOID.ISSUER_ALTERNATIVE_NAME,
+        ExtensionOID.SUBJECT_DIRECTORY_ATTRIBUTES,
+        ExtensionOID.BASIC_CONSTRAINTS,
+        ExtensionOID.NAME_CONSTRAINTS,
+        ExtensionOID.POLICY_CONSTRAINTS,
+        ExtensionOID.EXTENDED_KEY_USAGE,
+        ExtensionOID.CRL_DISTRIBUTION_POINTS,
+        ExtensionOID.INHIBIT_ANY_POLICY,
+        ExtensionOID.FRESHEST_CRL,
+        ExtensionOID.AUTHORITY_INFORMATION_ACCESS,
+        ExtensionOID.SUBJECT_INFORMATION_ACCESS,
+    }
+)
 _SIGNING_KEYS = frozenset({"RSA", "RSA-PSS", "EC", "Ed25519", "Ed448", "DSA"})
 # What cryptography raises on hostile input besides its own classes.
 _PARSE_ERRORS = (
@@ -94,6 +116,7 @@ class ParsedCertificate:
     is_authority: bool
     for_mail: bool
     policies: tuple[str, ...]
+    unknown_critical: tuple[str, ...]
     not_before: datetime
     not_after: datetime
 
@@ -143,6 +166,7 @@ def _parse(data: bytes) -> ParsedCertificate:
         is_authority=usages.is_authority,
         for_mail=usages.for_mail,
         policies=usages.policies,
+        unknown_critical=usages.unknown_critical,
         not_before=not_before,
         not_after=not_after,
     )
@@ -187,6 +211,7 @@ class _Usages:
     for_mail: bool
     is_authority: bool
     policies: tuple[str, ...]
+    unknown_critical: tuple[str, ...]
 
     @classmethod
     def read(cls, certificate: x509.Certificate) -> "_Usages":
@@ -206,6 +231,9 @@ class _Usages:
             for_mail=extended is None or ExtendedKeyUsageOID.EMAIL_PROTECTION in extended or ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in extended,
             is_authority=constraints is not None and constraints.ca,
             policies=() if policies is None else tuple(policy.policy_identifier.dotted_string for policy in policies),
+            unknown_critical=tuple(
+                extension.oid.dotted_string for extension in extensions if extension.critical and extension.oid not in _KNOWN_EXTENSIONS
+            ),
         )
 
     def encrypts(self, key: Key) -> bool:

@@ -101,5 +101,16 @@ class WrongAddressError(UnpublishableError):
     code = "wrong_address"
 
 
+class UnknownCriticalExtensionError(UnpublishableError):
+    """RFC 5280 section 4.2: who does not know a critical extension must refuse the certificate."""
+
+    code = "unknown_critical_extension"
+    oid = ""
+
+    def __init__(self, text: str, *, oid: str = "") -> None:
+        super().__init__(text)
+        self.oid = oid
+
+
 class OutOfTimeError(UnpublishableError):
     code = "out_of_time"

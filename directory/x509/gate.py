@@ -10,6 +10,7 @@ from directory.x509.errors import (
     KeyUsageError,
     NoAddressError,
     OutOfTimeError,
+    UnknownCriticalExtensionError,
     UnsupportedKeyError,
     WeakKeyError,
     WrongAddressError,
@@ -28,6 +29,8 @@ def check_publishable(parsed: ParsedCertificate, *, address: EmailAddress, at: d
     if parsed.is_authority:
         raise AuthorityCertificateError("This is the certificate of an authority, not of a mailbox.")
     check_key(parsed)
+    for oid in parsed.unknown_critical:
+        raise UnknownCriticalExtensionError(f"The certificate has the critical extension {oid}, which mail programs do not know.", oid=oid)
     if not parsed.can_sign and not parsed.can_encrypt:
         raise KeyUsageError("The certificate's key usage allows neither signing nor encrypting mail.")
     if not parsed.addresses:

@@ -35,6 +35,7 @@ def build(
     subject: list[tuple[x509.ObjectIdentifier, str]] | None = None,
     public_key: object = None,
     serial: int = 4711,
+    critical: x509.ExtensionType | None = None,
 ) -> bytes:
     signer = key_of("p256", "signer")
     builder = (
@@ -48,6 +49,8 @@ def build(
     )
     for extension in extensions:
         builder = builder.add_extension(extension, critical=False)
+    if critical is not None:
+        builder = builder.add_extension(critical, critical=True)
     return builder.sign(signer, hashes.SHA256()).public_bytes(Encoding.DER)
 
 

@@ -7,12 +7,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa, x25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from directory.explanations import explain
 from directory.x509.certificate import Key, parse_certificate
 from directory.x509.errors import (
     AuthorityCertificateError,
     KeyUsageError,
     NoAddressError,
     OutOfTimeError,
+    UnknownCriticalExtensionError,
     UnsupportedKeyError,
     WeakKeyError,
     WrongAddressError,
@@ -81,6 +83,15 @@ def test_it_refuses_an_authority_and_a_server(authority: Authority) -> None:
     server = authority.leaf("alice@example.com", purpose=ExtendedKeyUsageOID.SERVER_AUTH)
     with pytest.raises(KeyUsageError):
         check_publishable(parse_certificate(server.der), address=ALICE, at=authority.at)
+
+
+@pytest.mark.parametrize("extension", [x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.32473.9.9"), b"\x05\x00"), x509.PrecertPoison()])
+def test_it_refuses_a_critical_extension_that_nobody_knows_and_names_it(extension: x509.ExtensionType) -> None:
+    """RFC 5280 section 4.2. What is not critical may be passed over."""
+    with pytest.raises(UnknownCriticalExtensionError, match=extension.oid.dotted_string) as caught:
+        check_publishable(parsed(PARSED_SAN, critical=extension), address=ALICE, at=NOW)
+    assert extension.oid.dotted_string in explain(caught.value)
+    check_publishable(parsed(PARSED_SAN, extension), address=ALICE, at=NOW)
 
 
 def test_it_refuses_what_has_expired_or_has_not_begun(authority: Authority) -> None:

@@ -52,13 +52,17 @@ def publish(
         mailbox.erased_at = None
         mailbox.address = address.address
         mailbox.save(update_fields=["erased_at", "address"])
-    facts = _facts(parsed) | {
-        "level": Level(level),
-        "source": Source(source),
-        "organization": organization,
-        "published_at": at,
-        "ended_at": None,
-    }
+    facts = (
+        _facts(parsed)
+        | _identity(parsed, Level(level))
+        | {
+            "level": Level(level),
+            "source": Source(source),
+            "organization": organization,
+            "published_at": at,
+            "ended_at": None,
+        }
+    )
     if certificate is None:
         certificate = Certificate.objects.create(mailbox=mailbox, **facts)
         record(
@@ -170,6 +174,17 @@ def _announce(mailbox: Mailbox, certificate: Certificate, kind: ChangeKind, *, a
     )
 
 
+def _identity(parsed: ParsedCertificate, level: Level) -> dict[str, object]:
+    """Whom the certificate names, where that was validated here; what any other certificate claims is not told on."""
+    named = None if level == Level.EXTERNAL else parsed.identity
+    return {
+        "name": (named and named.name) or "",
+        "organization_name": (named and named.organization) or "",
+        "organization_identifier": ((named and named.organization_identifier) or "")[:100],
+        "country": ((named and named.country) or "")[:2],
+    }
+
+
 def _facts(parsed: ParsedCertificate) -> dict[str, object]:
     """The columns that are derived from the DER."""
     return {
@@ -179,10 +194,6 @@ def _facts(parsed: ParsedCertificate) -> dict[str, object]:
         "issuer_and_serial": parsed.issuer_and_serial,
         "issuer": parsed.issuer,
         "serial": parsed.serial,
-        "name": parsed.identity.name or "",
-        "organization_name": parsed.identity.organization or "",
-        "organization_identifier": (parsed.identity.organization_identifier or "")[:100],
-        "country": (parsed.identity.country or "")[:2],
         "can_sign": parsed.can_sign,
         "can_encrypt": parsed.can_encrypt,
         "key_type": parsed.key.type,

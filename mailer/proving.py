@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from urllib.parse import urljoin
 
+from cryptography import x509
 from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
@@ -25,6 +26,8 @@ from directory.x509.certificate import ParsedCertificate, parse_certificate
 from directory.x509.errors import UnpublishableError, X509Error
 from directory.x509.gate import check_publishable
 from directory.x509.names import EmailAddress
+from mailer.ca.authorities import names_one_of_ours
+from mailer.ca.ledger import has_issued
 from mailer.inviting import SECRET_BYTES, answer_invitations, digest_of
 from mailer.mailbox_lock import lock_mailbox
 from mailer.models import Publication, PublicationStatus
@@ -34,6 +37,8 @@ from mailer.smime.recipients import Recipient
 
 LIFETIME = timedelta(hours=24)
 MOST_MAILS, MAILS_IN = 3, timedelta(hours=24)
+# Of these, for all organisations together: whoever is invited and hands in their own certificate always has one left.
+MOST_FOR_ORGANIZATIONS = 2
 _CHUNK = 1000
 
 TRANSITIONS: Mapping[PublicationStatus, frozenset[PublicationStatus]] = {
@@ -53,6 +58,12 @@ class SigningOnlyError(UnpublishableError):
     """Nothing can be sealed to this certificate, so nothing can prove its key."""
 
     code = "signing_only"
+
+
+class ForgedIssuerError(UnpublishableError):
+    """The certificate names one of our CAs as its issuer, and the ledger does not have it."""
+
+    code = "forged_issuer"
 
 
 class TooManyProofsError(ProvingError):
@@ -78,17 +89,19 @@ class RefusedProofError(ProvingError):
 def submit(*, address: EmailAddress, der: bytes, organization: Organization | None, actor: str, at: datetime) -> Publication:
     """(1), (2): keep the certificate and mail its proof.
 
-    Raises the errors of `parse_certificate` and `check_publishable`, SigningOnlyError, TooManyProofsError.
+    Raises the errors of `parse_certificate` and `check_publishable`, ForgedIssuerError, SigningOnlyError, TooManyProofsError.
     """
     parsed = parse_certificate(der)
     check_publishable(parsed, address=address, at=at)
+    if names_one_of_ours(x509.load_der_x509_certificate(parsed.der)) and not has_issued(parsed.der):
+        raise ForgedIssuerError("The certificate names this portal's CA as its issuer, which has not issued it.")
     if not parsed.can_encrypt:
         raise SigningOnlyError("The certificate only signs.")
     recipient = Recipient.from_parts(parsed.issuer_and_serial, parsed.spki)
     secret = secrets.token_urlsafe(SECRET_BYTES)
     with transaction.atomic():
         lock_mailbox(address.match, purpose="prove")
-        if Publication.objects.filter(match=address.match, created_at__gt=at - MAILS_IN).count() >= MOST_MAILS:
+        if _mails_spent(address, organization, at=at):
             raise TooManyProofsError
         publication = Publication(
             organization=organization,
@@ -145,6 +158,13 @@ def expire_proofs(*, at: datetime) -> int:
     waiting = [PublicationStatus.AWAITING_MAILBOX_PROOF, PublicationStatus.AWAITING_POSSESSION_PROOF]
     over = list(Publication.objects.filter(status__in=waiting, expires_at__lte=at)[:_CHUNK])
     return sum(_move(publication, PublicationStatus.EXPIRED, actor="system:worker", at=at) for publication in over)
+
+
+def _mails_spent(address: EmailAddress, organization: Organization | None, *, at: datetime) -> bool:
+    recent = Publication.objects.filter(match=address.match, created_at__gt=at - MAILS_IN)
+    if organization is not None and recent.filter(organization__isnull=False).count() >= MOST_FOR_ORGANIZATIONS:
+        return True
+    return recent.count() >= MOST_MAILS
 
 
 def _check(publication: Publication | None, *, at: datetime) -> Publication:

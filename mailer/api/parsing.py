@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 import orjson
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from directory.api.parsing import JSONBody
 from directory.api.problems import Problem, unprocessable
@@ -26,7 +28,13 @@ MOST_REFERENCE = 255
 MOST_KEY = 255
 MOST_ERRORS = 100
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_LATER = frozenset({"template", "data"})
+_LATER: Mapping[str, Promise] = {
+    "template": gettext_lazy("Templates come later. Send subject and text."),
+    "data": gettext_lazy("Templates come later. Send subject and text."),
+    "webhook": gettext_lazy("Webhooks come later. Ask for the message's events."),
+    "webhooks": gettext_lazy("Webhooks come later. Ask for the message's events."),
+    "sandbox": gettext_lazy("A sandbox comes later. What is accepted is sent."),
+}
 _MESSAGE_FIELDS = frozenset({"to", "subject", "text", "html", "attachments", "reference"})
 _REQUEST_FIELDS = frozenset({"from", "on_missing", "hold_days"})
 _ATTACHMENT_FIELDS = frozenset({"filename", "content_type", "content"})
@@ -124,7 +132,7 @@ def _message(value: object, pointer: str, faults: _Faults) -> OutgoingMessage | 
 def _known_fields(value: Mapping[str, object], known: frozenset[str], pointer: str, faults: _Faults) -> None:
     for name in value:
         if name in _LATER:
-            faults.add(f"{pointer}/{name}", _("Templates come later. Send subject and text."))
+            faults.add(f"{pointer}/{name}", str(_LATER[name]))
         elif name not in known:
             # An unknown name may be a misspelt one, and what it says would be lost.
             faults.add(f"{pointer}/{_escape(name)}", _("There is no such field."))

@@ -59,7 +59,7 @@ class PublicationsView(APIView):
         except UnpublishableError as error:
             raise Problem(422, _("A value cannot be accepted"), explain(error), kind=error.code.replace("_", "-")) from error
         except TooManyProofsError as error:
-            detail = _("This address has had three proof mails within 24 hours. Please try again tomorrow.")
+            detail = _("This address has had its proof mails of 24 hours: two asked for with tokens, three in all. Please try again tomorrow.")
             headers = {"Retry-After": str(RETRY_AFTER_SECONDS)}
             raise Problem(429, _("Too many proof mails"), detail, kind="too-many-proofs", headers=headers) from error
         return Response(_shape(publication), status=202, headers={"Cache-Control": "no-store"})
@@ -92,6 +92,9 @@ def _upload(request: Request) -> tuple[bytes, EmailAddress | None]:
     email = request.query_params.get("email")
     if isinstance(data, bytes):
         upload = data
+    elif not (request.content_type or "").startswith("multipart/"):
+        # REST framework gives no parser an empty body.
+        raise unprocessable("", _("The body is empty: send the certificate as the body, or a form with the file “certificate”."))
     else:
         file = request.FILES.get("certificate")
         if not isinstance(file, UploadedFile):

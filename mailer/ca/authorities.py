@@ -41,6 +41,20 @@ def issuing_authority() -> Authority:
     return found
 
 
+def names_one_of_ours(certificate: x509.Certificate) -> bool:
+    """Whether a certificate calls one of these CAs its issuer; what it says of itself, not a proof.
+
+    Compared as RFC 5280 section 7.1 does, without case and runs of blanks, and whatever the order: whoever reads the name sees no difference.
+    """
+    claimed = _folded(certificate.issuer)
+    ours = Authority.objects.values_list("certificate", flat=True)
+    return any(_folded(x509.load_der_x509_certificate(bytes(der)).subject) == claimed for der in ours)
+
+
+def _folded(name: x509.Name) -> list[tuple[str, str]]:
+    return sorted((part.oid.dotted_string, " ".join(str(part.value).casefold().split())) for part in name)
+
+
 def open_authority(slug: str, *, kek: bytes) -> OpenAuthority:
     """A CA with its key. Raises NoAuthorityError, a CustodyError, or TamperedError where key and certificate do not belong together."""
     row = Authority.objects.filter(pk=slug).first()

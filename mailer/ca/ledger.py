@@ -68,6 +68,11 @@ def refuse(issuance_id: UUID, reason: str, *, actor: str, at: datetime) -> None:
             identities.move(waiting, SigningIdentityStatus.RETIRED, actor=actor, at=at, reason=reason, facts={"encrypted_key": None})
 
 
+def has_issued(certificate: bytes) -> bool:
+    """Whether this DER is a certificate of the ledger."""
+    return Issuance.objects.filter(certificate=certificate).exists()
+
+
 def record(event: str, *, authority_slug: str, actor: str, at: datetime, detail: str = "") -> None:
     """Note what happened to a CA itself: its ceremony, its CRLs."""
     LedgerEvent.objects.create(at=at, actor=actor, event=event, authority_id=authority_slug, detail=detail)

@@ -1,10 +1,14 @@
 """Proving mailbox and key at once by a sealed mail: the link works once, for 24 hours, by POST, for whoever opened the mail."""
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.x509 import CertificateBuilder, Name, NameAttribute, ObjectIdentifier, load_der_x509_certificate
+from cryptography.x509.oid import NameOID
 from django.test import Client
 from pytest_django import Settings
 
@@ -14,9 +18,9 @@ from directory.publishing import revoke
 from directory.x509.errors import OutOfTimeError, UnsupportedKeyError, WeakKeyError, WrongAddressError
 from directory.x509.names import EmailAddress
 from mailer.inviting import invite
-from mailer.models import Invitation, Publication, PublicationStatus
+from mailer.models import Authority, Invitation, Publication, PublicationStatus
 from mailer.notices import deliver_notices
-from mailer.proving import SigningOnlyError, TooManyProofsError, UnknownProofError, confirm, expire_proofs, submit
+from mailer.proving import ForgedIssuerError, SigningOnlyError, TooManyProofsError, UnknownProofError, confirm, expire_proofs, submit
 from portal.running.inbox import InboxServer
 from tests.mailer.letters import ALICE, Desk, publish_for
 from tests.pki import Holder, Usage
@@ -28,6 +32,21 @@ pytestmark = pytest.mark.django_db
 
 def hand_in(holder: Holder, organization: Organization | None, at: datetime, address: EmailAddress = DORA) -> Publication:
     return submit(address=address, der=holder.der, organization=organization, actor=ALICE, at=at)
+
+
+def self_signed(holder: Holder, *, issuer: list[tuple[ObjectIdentifier, str]], organization: str) -> Holder:
+    """The holder's certificate once more, signed by its own key, with this issuer and an organisation in its subject."""
+    old = holder.certificate
+    builder = CertificateBuilder(
+        issuer_name=Name([NameAttribute(*part) for part in issuer]),
+        subject_name=Name([NameAttribute(NameOID.ORGANIZATION_NAME, organization)]),
+        public_key=old.public_key(),  # type: ignore[arg-type]
+        serial_number=old.serial_number,
+        not_valid_before=old.not_valid_before_utc.replace(tzinfo=None),
+        not_valid_after=old.not_valid_after_utc.replace(tzinfo=None),
+        extensions=list(old.extensions),
+    )
+    return Holder(builder.sign(holder.key, SHA256()), holder.key)
 
 
 def path_in(inbox_server: InboxServer, desk: Desk, holder: Holder, at: datetime) -> str:
@@ -118,14 +137,50 @@ def test_it_takes_no_forged_form(bank: Organization, inbox_server: InboxServer, 
 
 
 def test_it_mails_three_proofs_a_day_and_no_more(bank: Organization, shop: Organization, now: datetime, desk: Desk) -> None:
-    """Charlie's shop cannot flood a mailbox that the bank has written to either."""
+    """Charlie's shop cannot flood a mailbox that the bank has written to either, nor take the owner's own proof."""
     holder = desk.authority.leaf(TO)
-    for organization in (bank, shop, bank):
+    for organization in (bank, shop):
         hand_in(holder, organization, now)
     for organization in (bank, shop):
         with pytest.raises(TooManyProofsError):
             hand_in(holder, organization, now + timedelta(hours=23))
+    hand_in(holder, None, now + timedelta(hours=23))
+    with pytest.raises(TooManyProofsError):
+        hand_in(holder, None, now + timedelta(hours=23))
     hand_in(holder, shop, now + timedelta(hours=24, seconds=1))
+
+
+def test_its_owner_may_use_all_three(bank: Organization, now: datetime, desk: Desk) -> None:
+    holder = desk.authority.leaf(TO)
+    for _time in range(3):
+        hand_in(holder, None, now)
+    for organization in (None, bank):
+        with pytest.raises(TooManyProofsError):
+            hand_in(holder, organization, now)
+
+
+@pytest.mark.usefixtures("ca")
+@pytest.mark.parametrize("spell", [str, str.upper, "  {} ".format], ids=["as it is", "upper case", "blanks"])
+def test_it_refuses_who_calls_our_ca_the_issuer(spell: Callable[[str], str], bank: Organization, now: datetime, desk: Desk) -> None:
+    """Charlie signs a certificate alone and writes our CA's name and the bank's into it: a look-up would tell both on."""
+    subject = load_der_x509_certificate(bytes(Authority.objects.get(slug="smime-1").certificate)).subject
+    name = [(part.oid, part.value if part.oid == NameOID.COUNTRY_NAME else spell(str(part.value))) for part in subject]
+    forged = self_signed(desk.authority.leaf(TO), issuer=name, organization=bank.legal_name)
+    with pytest.raises(ForgedIssuerError):
+        hand_in(forged, None, now)
+    assert not Publication.objects.exists()
+
+
+@pytest.mark.usefixtures("ca")
+def test_it_tells_nobody_what_a_strangers_certificate_claims(bank: Organization, inbox_server: InboxServer, now: datetime, desk: Desk) -> None:
+    holder = self_signed(desk.authority.leaf(TO), issuer=[(NameOID.COMMON_NAME, "Charlie's CA")], organization=bank.legal_name)
+    hand_in(holder, None, now)
+    assert Client().post(path_in(inbox_server, desk, holder, now)).status_code == HTTPStatus.OK
+    told = Client().get("/api/v1/certificates", {"email": TO})
+    (certificate,) = told.json()["certificates"]
+    assert certificate["level"] == "external"
+    assert set(certificate["identity"].values()) == {None}
+    assert bank.legal_name not in Client().get("/lookup", {"email": TO}).content.decode()
 
 
 def test_it_refuses_what_could_not_be_sealed_to(now: datetime, desk: Desk) -> None:

@@ -179,8 +179,11 @@ def test_it_points_at_what_is_wrong_with_the_request(body: object, pointer: str,
     assert list(errors(send(body))) == [pointer]
 
 
-def test_it_says_that_templates_come_later(send: Send) -> None:
-    assert "come later" in errors(send(request_of({**ITEM, "template": "statement"})))["/messages/0/template"]
+@pytest.mark.parametrize("field", ["template", "webhook", "webhooks", "sandbox"])
+def test_it_says_what_comes_later(field: str, send: Send) -> None:
+    told = errors(send(request_of({**ITEM, field: "x"}, **{field: True})))
+    assert list(told) == [f"/{field}", f"/messages/0/{field}"]
+    assert all("later" in words for words in told.values())
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b'{"a": NaN}', b"\xff\xfe", b"[" * 100_000])
@@ -198,6 +201,11 @@ def test_it_takes_ten_megabytes_a_message_and_thirty_two_a_request(send: Send) -
     assert send(request_of(*[with_text(10 * 1024 * 1024)] * 4)).status_code == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     assert not Message.objects.exists()
     assert send(request_of(with_text(10 * 1024 * 1024))).status_code == HTTPStatus.ACCEPTED
+
+
+def test_it_names_the_one_limit_that_was_passed(send: Send) -> None:
+    told = errors(send(request_of({**ITEM, "subject": "x" * 999})))
+    assert told == {"/messages/0/subject": "Too long: a subject has at most 998 characters."}
 
 
 def test_it_sends_from_an_active_address_of_the_organisation_alone(send: Send, bills: SigningIdentity, offers: SigningIdentity) -> None:

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from django.conf import settings
 from django.test import Client
+from django.test.client import ClientHandler
 from django.urls import reverse
 from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.plugins.otp_totp.models import TOTPDevice
@@ -49,6 +50,9 @@ class Bearer(StrEnum):
     CHARLIE = "charlie's token"
 
 
+HANDLERS = {checks: ClientHandler(checks) for checks in (False, True)}
+
+
 @dataclass
 class Cast:
     """The people, their organisation and what it owns; `client` and `header` put them at the door."""
@@ -64,6 +68,8 @@ class Cast:
         """A new browser with this person's session, or a program with its token."""
         headers = self.header(who) if isinstance(who, Bearer) else {}
         client = Client(enforce_csrf_checks=enforce_csrf_checks, raise_request_exception=False, headers=headers)
+        # The middleware is loaded once, not once a browser.
+        client.handler = HANDLERS[enforce_csrf_checks]
         if isinstance(who, Person) and who in self.sessions:
             client.cookies[settings.SESSION_COOKIE_NAME] = self.sessions[who]
         return client

@@ -8,11 +8,10 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from onboarding import agreement, applying, clock
-from onboarding.access import second_factor_required
+from onboarding.access import post_only, second_factor_required
 from onboarding.applications import Application, CheckOutcome
 from onboarding.applying import IncompleteError, NotAgreedError
 from onboarding.checks.words import say
@@ -41,7 +40,6 @@ def open_own(person: User, application_id: UUID) -> Application:
     return application
 
 
-@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @second_factor_required
 def applications(request: HttpRequest, person: User) -> HttpResponseBase:
@@ -52,7 +50,6 @@ def applications(request: HttpRequest, person: User) -> HttpResponseBase:
     return render(request, "onboarding/applications.html", {"applications": listed, "draft": listed.filter(status=Status.DRAFT).first()})
 
 
-@never_cache
 @require_safe
 @second_factor_required
 def application(request: HttpRequest, person: User, application_id: UUID) -> HttpResponseBase:
@@ -76,7 +73,6 @@ def application(request: HttpRequest, person: User, application_id: UUID) -> Htt
         return render(request, "onboarding/application.html", context)
 
 
-@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @second_factor_required
 def part(request: HttpRequest, person: User, application_id: UUID, name: str) -> HttpResponseBase:
@@ -93,7 +89,6 @@ def part(request: HttpRequest, person: User, application_id: UUID, name: str) ->
     return render(request, "onboarding/part.html", {"form": form, "application": shown, "name": name}, status=422 if form.errors else 200)
 
 
-@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @second_factor_required
 def domain(request: HttpRequest, person: User, application_id: UUID) -> HttpResponseBase:
@@ -114,7 +109,6 @@ def domain(request: HttpRequest, person: User, application_id: UUID) -> HttpResp
         return render(request, "onboarding/domain.html", {"application": shown, "last": last})
 
 
-@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @second_factor_required
 def check_answers(request: HttpRequest, person: User, application_id: UUID) -> HttpResponseBase:
@@ -152,8 +146,7 @@ def check_answers(request: HttpRequest, person: User, application_id: UUID) -> H
         return render(request, "onboarding/check_answers.html", context, status=422 if form.errors else 200)
 
 
-@never_cache
-@require_POST
+@post_only
 @second_factor_required
 def answer(request: HttpRequest, person: User, application_id: UUID) -> HttpResponseBase:
     """Answer what the reviewers asked."""
@@ -173,7 +166,6 @@ def answer(request: HttpRequest, person: User, application_id: UUID) -> HttpResp
     return redirect("application", shown.pk)
 
 
-@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @second_factor_required
 def withdraw(request: HttpRequest, person: User, application_id: UUID) -> HttpResponseBase:

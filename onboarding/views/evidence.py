@@ -10,11 +10,10 @@ from django.utils.functional import Promise
 from django.utils.http import content_disposition_header
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from onboarding import evidence
-from onboarding.access import reviewer_required, second_factor_required
+from onboarding.access import post_only, reviewer_required, second_factor_required
 from onboarding.applications import Application, Evidence
 from onboarding.evidence import EmptyFileError, FileTooLargeError, SameFileError, TooManyFilesError
 from onboarding.forms.application import EvidenceForm
@@ -45,7 +44,6 @@ def _too_large(request: HttpRequest, person: User, application_id: UUID) -> Http
 
 
 @body_at_most(LARGEST_BODY, _too_large)
-@never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @second_factor_required
 def documents(request: HttpRequest, person: User, application_id: UUID) -> HttpResponseBase:
@@ -68,8 +66,7 @@ def documents(request: HttpRequest, person: User, application_id: UUID) -> HttpR
     return _page(request, application, form, status=422 if form.errors else 200)
 
 
-@never_cache
-@require_POST
+@post_only
 @second_factor_required
 def remove(request: HttpRequest, person: User, application_id: UUID, evidence_id: UUID) -> HttpResponseBase:
     application = open_own(person, application_id)
@@ -82,7 +79,6 @@ def remove(request: HttpRequest, person: User, application_id: UUID, evidence_id
     return redirect("application-evidence", application.pk)
 
 
-@never_cache
 @require_safe
 @reviewer_required
 def download(request: HttpRequest, person: User, application_id: UUID, evidence_id: UUID) -> HttpResponseBase:  # noqa: ARG001 - a page's arguments

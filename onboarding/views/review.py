@@ -10,11 +10,10 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from onboarding import queue, workflow
-from onboarding.access import reviewer_required
+from onboarding.access import post_only, reviewer_required
 from onboarding.applications import Application
 from onboarding.applying import questions_of
 from onboarding.checks.duplicates import identifier_of_claim
@@ -56,7 +55,6 @@ REFUSALS: dict[type[Exception], Promise] = {
 }
 
 
-@never_cache
 @require_safe
 @reviewer_required
 def review_queue(request: HttpRequest, person: User) -> HttpResponseBase:
@@ -83,7 +81,6 @@ def review_queue(request: HttpRequest, person: User) -> HttpResponseBase:
     return render(request, "review/queue.html", context)
 
 
-@never_cache
 @require_safe
 @reviewer_required
 def review(request: HttpRequest, person: User, application_id: UUID) -> HttpResponseBase:
@@ -92,8 +89,7 @@ def review(request: HttpRequest, person: User, application_id: UUID) -> HttpResp
     return _page(request, person, application, DecisionForm(initial={"version": application.version}), status=200)
 
 
-@never_cache
-@require_POST
+@post_only
 @reviewer_required
 def claim(request: HttpRequest, person: User, application_id: UUID) -> HttpResponseBase:
     try:
@@ -103,8 +99,7 @@ def claim(request: HttpRequest, person: User, application_id: UUID) -> HttpRespo
     return redirect("review", application_id)
 
 
-@never_cache
-@require_POST
+@post_only
 @reviewer_required
 def give_back(request: HttpRequest, person: User, application_id: UUID) -> HttpResponseBase:
     try:
@@ -114,8 +109,7 @@ def give_back(request: HttpRequest, person: User, application_id: UUID) -> HttpR
     return redirect("review-queue")
 
 
-@never_cache
-@require_POST
+@post_only
 @reviewer_required
 def decide(request: HttpRequest, person: User, application_id: UUID) -> HttpResponseBase:
     """Approve, ask or reject; what cannot be done is said, and nothing of it is kept."""

@@ -28,6 +28,10 @@ def not_found(request: HttpRequest, *_: object, **__: object) -> HttpResponse:
     return _answer(request, HTTPStatus.NOT_FOUND, "404.html")
 
 
+def method_not_allowed(request: HttpRequest) -> HttpResponse:
+    return _answer(request, HTTPStatus.METHOD_NOT_ALLOWED, "405.html")
+
+
 def length_required(request: HttpRequest) -> HttpResponse:
     """A form of unknown length: no browser sends one."""
     return _answer(request, HTTPStatus.LENGTH_REQUIRED, "400.html")

@@ -7,10 +7,12 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
+from django.contrib import messages
 from django.db.models import Count, Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
@@ -27,7 +29,7 @@ VIEWS = {
     "held": (_("Held"), (MessageStatus.HELD,)),
     "not-delivered": (_("Not delivered"), NOT_DELIVERED),
 }
-COLUMNS = ("accepted_at", "recipient", "status", "reference", "certificate", "message_id", "updated_at")
+COLUMNS = ("id", "accepted_at", "recipient", "status", "reference", "certificate", "message_id", "updated_at")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -47,23 +49,23 @@ class Filters(forms.Form):
     def clean_reference(self) -> str:
         return str(self.cleaned_data["reference"]).replace("\x00", "")
 
-    def apply(self, messages: QuerySet[Message]) -> QuerySet[Message]:
-        """The messages that pass; a filter that was not understood is reported by the form and left out here."""
+    def apply(self, letters: QuerySet[Message]) -> QuerySet[Message]:
+        """The letters that pass; a filter that was not understood is reported by the form and left out here."""
         found = self.cleaned_data if self.is_bound else {}
         statuses = VIEWS[found.get("view") or ""][1]
         if statuses:
-            messages = messages.filter(status__in=statuses)
+            letters = letters.filter(status__in=statuses)
         if found.get("to"):
-            messages = messages.filter(recipient__icontains=found["to"])
+            letters = letters.filter(recipient__icontains=found["to"])
         if found.get("status"):
-            messages = messages.filter(status=found["status"])
+            letters = letters.filter(status=found["status"])
         if found.get("reference"):
-            messages = messages.filter(reference__icontains=found["reference"])
+            letters = letters.filter(reference__icontains=found["reference"])
         if found.get("since"):
-            messages = messages.filter(accepted_at__gte=start_of(found["since"]))
+            letters = letters.filter(accepted_at__gte=start_of(found["since"]))
         if found.get("until"):
-            messages = messages.filter(accepted_at__lt=start_of(found["until"] + timedelta(days=1)))
-        return messages
+            letters = letters.filter(accepted_at__lt=start_of(found["until"] + timedelta(days=1)))
+        return letters
 
     def chips(self) -> list[tuple[str, str]]:
         """Each active filter with the query that leaves it out."""
@@ -93,10 +95,14 @@ def _filtered(request: HttpRequest, organization: Organization) -> tuple[Filters
 @member_page()
 def send_log(request: HttpRequest, membership: Membership) -> HttpResponse:
     """The list, newest first, a page at a time."""
+    return _draw(request, membership, status=200)
+
+
+def _draw(request: HttpRequest, membership: Membership, *, status: int) -> HttpResponse:
     organization = membership.organization
-    filters, messages = _filtered(request, organization)
+    filters, letters = _filtered(request, organization)
     try:
-        rows, newer, older = _page(messages, after=request.GET.get("after", ""), before=request.GET.get("before", ""))
+        rows, newer, older = _page(letters, after=request.GET.get("after", ""), before=request.GET.get("before", ""))
     except BadCursorError:
         raise Http404 from None
     kept = {name: value for name, value in request.GET.items() if name in filters.fields and value}
@@ -117,22 +123,22 @@ def send_log(request: HttpRequest, membership: Membership) -> HttpResponse:
         newer=urlencode({**kept, "before": newer.encode()}) if newer else "",
         older=urlencode({**kept, "after": older.encode()}) if older else "",
     )
-    return render(request, "organisation/send_log.html", context)
+    return render(request, "organisation/send_log.html", context, status=status)
 
 
-def _page(messages: QuerySet[Message], *, after: str, before: str) -> tuple[list[Message], Cursor | None, Cursor | None]:
+def _page(letters: QuerySet[Message], *, after: str, before: str) -> tuple[list[Message], Cursor | None, Cursor | None]:
     """One page, and the cursors from which the newer and the older page go on, where there is one."""
     if before:
         cursor = Cursor.decode(before)
-        nearest = messages.filter(Q(accepted_at__gt=cursor.at) | Q(accepted_at=cursor.at, id__gt=cursor.id)).order_by("accepted_at", "id")
+        nearest = letters.filter(Q(accepted_at__gt=cursor.at) | Q(accepted_at=cursor.at, id__gt=cursor.id)).order_by("accepted_at", "id")
         found = list(nearest[: PAGE + 1])
         rows = found[:PAGE][::-1]
         newer, older = len(found) > PAGE, True
     else:
         if after:
             cursor = Cursor.decode(after)
-            messages = messages.filter(Q(accepted_at__lt=cursor.at) | Q(accepted_at=cursor.at, id__lt=cursor.id))
-        found = list(messages[: PAGE + 1])
+            letters = letters.filter(Q(accepted_at__lt=cursor.at) | Q(accepted_at=cursor.at, id__lt=cursor.id))
+        found = list(letters[: PAGE + 1])
         rows = found[:PAGE]
         newer, older = bool(after), len(found) > PAGE
     if not rows:
@@ -162,12 +168,17 @@ def message(request: HttpRequest, membership: Membership, message_id: UUID) -> H
 
 @require_safe
 @member_page()
-def send_log_csv(request: HttpRequest, membership: Membership) -> StreamingHttpResponse:
-    """The filtered send log as CSV (RFC 4180), streamed; cells that a spreadsheet would run as a formula begin with an apostrophe."""
-    _filters, messages = _filtered(request, membership.organization)
-    response = StreamingHttpResponse(_lines(messages), content_type="text/csv; charset=utf-8; header=present")
+def send_log_csv(request: HttpRequest, membership: Membership) -> HttpResponseBase:
+    """The filtered send log as CSV (RFC 4180), streamed; cells that a spreadsheet would run as a formula begin with an apostrophe.
+
+    422 with the filters' errors instead of more than was asked for.
+    """
+    filters, found = _filtered(request, membership.organization)
+    if filters.errors:
+        messages.error(request, gettext("Nothing was exported: a filter is not understood."))
+        return _draw(request, membership, status=422)
+    response = StreamingHttpResponse(_lines(found), content_type="text/csv; charset=utf-8; header=present")
     response["Content-Disposition"] = f'attachment; filename="send-log-{timezone.localdate():%Y-%m-%d}.csv"'
-    response["Cache-Control"] = "private, no-store"
     return response
 
 
@@ -178,10 +189,10 @@ class _Line:
         return line
 
 
-def _lines(messages: QuerySet[Message]) -> Iterator[str]:
+def _lines(letters: QuerySet[Message]) -> Iterator[str]:
     writer = csv.writer(_Line())
     yield writer.writerow(COLUMNS)
-    for row in messages.values_list(*COLUMNS).iterator(chunk_size=2000):
+    for row in letters.values_list(*COLUMNS).iterator(chunk_size=2000):
         yield writer.writerow([_cell(value) for value in row])
 
 

@@ -11,13 +11,13 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_variables
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods
 
 from directory.errors import SuspendedOrganizationError, TokenRequestError
 from directory.models import ApiToken
 from directory.tokens import Scope, make_token, revoke_token
+from onboarding.access import post_only
 from onboarding.models import Membership
 from portal.views.access import TOKEN_ROLES, member_page, room
 
@@ -80,7 +80,6 @@ def state_of(token: ApiToken, *, at: datetime) -> str:
     return "expiring" if token.expires_at - at < EXPIRES_SOON else "live"
 
 
-@never_cache
 @sensitive_variables("secret")
 @require_http_methods(["GET", "HEAD", "POST"])
 @member_page(roles=TOKEN_ROLES)
@@ -102,7 +101,7 @@ def tokens(request: HttpRequest, membership: Membership) -> HttpResponse:
     return render(request, "organisation/tokens.html", context)
 
 
-@require_POST
+@post_only
 @member_page(roles=TOKEN_ROLES)
 def revoke(request: HttpRequest, membership: Membership, token_id: UUID) -> HttpResponse:
     """Revoke one token of this organisation; doing it twice changes nothing."""

@@ -31,6 +31,22 @@ def test_what_a_role_may_not_do_is_refused_in_the_face(cast: Cast) -> None:
     assert "This is not for you to see" in page.text
 
 
+def test_a_method_that_an_address_does_not_take_is_answered_in_the_face(cast: Cast) -> None:
+    page = cast.client(Person.OWNER).get(reverse("token-revoke", args=[cast.organization.pk, cast.token.pk]))
+    assert page.status_code == 405
+    assert page.headers["Allow"] == "POST"
+    assert "takes no such request" in page.text
+
+
+def test_who_must_sign_in_while_posting_comes_back_to_a_page(cast: Cast) -> None:
+    revoke, tokens = (reverse(name, args=[cast.organization.pk, *more]) for name, more in (("token-revoke", [cast.token.pk]), ("tokens", [])))
+    for person in (Person.ANONYMOUS, Person.BARE_OWNER):
+        client = cast.client(person)
+        assert client.post(revoke).headers["Location"].endswith(f"?next={tokens}")
+        assert client.post(tokens).headers["Location"].endswith(f"?next={tokens}")
+        assert client.post(f"/review/{cast.organization.pk}/claim/").headers["Location"].endswith(f"?next=/review/{cast.organization.pk}/")
+
+
 @pytest.mark.django_db
 def test_a_wrong_host_gets_no_page_of_ours(client: Client, settings: Settings, caplog: pytest.LogCaptureFixture) -> None:
     settings.ALLOWED_HOSTS = ["portal.example.org"]

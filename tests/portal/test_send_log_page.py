@@ -138,6 +138,28 @@ def test_it_exports_what_is_filtered_as_csv(cast: Cast, letter: Letter) -> None:
     assert len(b"".join(held.streaming_content).splitlines()) == 2  # type: ignore[attr-defined]
 
 
+@pytest.mark.parametrize("query", [{"since": "x"}, {"status": "zz"}, {"view": "nonsense"}])
+def test_it_exports_nothing_by_a_filter_that_it_does_not_understand(cast: Cast, letter: Letter, query: dict[str, str]) -> None:
+    letter()
+    page = cast.client(Person.VIEWER).get(url(cast, "send-log-csv"), query)
+    assert page.status_code == 422
+    assert "Nothing was exported" in page.text
+
+
+def test_its_export_begins_with_the_id_that_the_api_knows(cast: Cast, letter: Letter) -> None:
+    message = letter()
+    answer = cast.client(Person.VIEWER).get(url(cast, "send-log-csv"))
+    assert b"".join(answer.streaming_content).decode().splitlines()[1].startswith(f"{message.id},")  # type: ignore[attr-defined]
+
+
+def test_no_cache_keeps_a_room(cast: Cast, letter: Letter) -> None:
+    message = letter()
+    client = cast.client(Person.OWNER)
+    pages = [reverse(name, args=[cast.organization.pk]) for name in ("dashboard", "send-log", "send-log-csv", "certificate", "tokens")]
+    for page in [*pages, reverse("message", args=[cast.organization.pk, message.pk]), "/apply/"]:
+        assert "no-store" in client.get(page).headers["Cache-Control"]
+
+
 def test_charlie_sees_nothing(cast: Cast, letter: Letter) -> None:
     message, foreign = letter(), letter(organization=cast.charlies)
     charlie = cast.client(Person.CHARLIE)

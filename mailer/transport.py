@@ -1,5 +1,6 @@
 """One SMTP session with our relay (RFC 5321), cut where the outbox commits: `offer` ends before DATA, `hand_over` is DATA alone."""
 
+import ipaddress
 import re
 import smtplib
 import ssl
@@ -128,10 +129,11 @@ class Session:
                 smtp = smtplib.SMTP(host, parts.port or 25, own_name, timeout=TIMEOUT_SECONDS)
             self._smtp = smtp
             smtp.ehlo_or_helo_if_needed()
+            if parts.scheme != "smtps" and (parts.username or smtp.has_extn("starttls")):
+                # A password never goes over an open line: where the relay offers no STARTTLS, or fails to prove its name, the session ends.
+                smtp.starttls(context=_tls(proven=bool(parts.username) and not _is_loopback(host)))
+                smtp.ehlo_or_helo_if_needed()
             if parts.username:
-                if parts.scheme != "smtps":
-                    # A password never goes over an open line; a certificate that does not verify ends the session.
-                    smtp.starttls(context=ssl.create_default_context())
                 smtp.login(unquote(parts.username), unquote(parts.password or ""))
         return self._smtp
 
@@ -139,6 +141,21 @@ class Session:
         if self._smtp is not None:
             self._smtp.close()
             self._smtp = None
+
+
+def _tls(*, proven: bool) -> ssl.SSLContext:
+    """`proven` asks for a certificate of the relay's name; without, the line is hidden from who only listens (RFC 7435)."""
+    context = ssl.create_default_context()
+    if not proven:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _words(error: Exception) -> str:

@@ -1,14 +1,22 @@
 """One SMTP session: what it says, what it makes of the answers, and what it never gives away."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509 import CertificateBuilder, Name, NameAttribute, random_serial_number
+from cryptography.x509.oid import NameOID
 
 from mailer.transport import MOST_REPLY, InDoubtError, RelayUnreachableError, Session
 from portal.running.inbox import InboxServer
+from tests.pki import make_key
 
 FROM, TO = "bills@bank.example.com", "bob@people.example.org"
 MAIL = b"Subject: x\r\n\r\n.\r\n..two\r\nbody\r\n"
@@ -105,6 +113,64 @@ def test_it_cuts_and_cleans_what_a_relay_says() -> None:
     assert reply.for_good
     assert len(reply.text) == MOST_REPLY
     assert "\x1b" not in reply.text
+
+
+@contextmanager
+def tls_relay(folder: Path) -> Iterator[tuple[int, list[bytes]]]:
+    """A relay that offers STARTTLS with a certificate that nobody signed. Gives its port and what it heard, `TLS` where the line was hidden."""
+    key = make_key("p256")
+    name = Name([NameAttribute(NameOID.COMMON_NAME, "relay.example.net")])
+    day, now = timedelta(days=1), datetime.now(UTC)
+    builder = CertificateBuilder(name, name, key.public_key(), random_serial_number(), now - day, now + day)
+    certificate = builder.sign(key, SHA256())
+    (folder / "relay.pem").write_bytes(certificate.public_bytes(Encoding.PEM) + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "relay.pem")
+    heard: list[bytes] = []
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def talk(peer: socket.socket, *, hidden: bool) -> None:
+        with peer.makefile("rwb") as stream:
+            for line in stream:
+                heard.append(line)
+                verb = line[:4].upper()
+                offered = b"250-relay\r\n250 AUTH PLAIN\r\n" if hidden else b"250-relay\r\n250 STARTTLS\r\n"
+                stream.write({b"EHLO": offered, b"STAR": b"220 go\r\n", b"AUTH": b"235 ok\r\n"}.get(verb, b"250 ok\r\n"))
+                stream.flush()
+                if verb in {b"STAR", b"QUIT"}:
+                    return
+
+    def serve() -> None:
+        with listener, listener.accept()[0] as peer:
+            peer.sendall(b"220 hello\r\n")
+            talk(peer, hidden=False)
+            with suppress(OSError), context.wrap_socket(peer, server_side=True) as hidden:
+                heard.append(b"TLS")
+                talk(hidden, hidden=True)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    yield listener.getsockname()[1], heard
+    thread.join(5)
+
+
+@pytest.mark.parametrize("login", ["", "alice:open-sesame@"])
+def test_it_hides_the_line_where_the_relay_offers_it(login: str, tmp_path: Path) -> None:
+    with tls_relay(tmp_path) as (port, heard), Session(f"smtp://{login}127.0.0.1:{port}") as session:
+        assert session.offer(FROM, TO).accepted
+    hidden = heard[heard.index(b"TLS") :]
+    assert any(line.startswith(b"mail FROM") for line in hidden)
+    assert any(line.startswith(b"AUTH") for line in hidden) is bool(login)
+
+
+def test_it_gives_no_password_to_a_relay_that_does_not_prove_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On this machine it would: so the name of the relay is another, which leads here."""
+    connect = socket.create_connection
+    monkeypatch.setattr(socket, "create_connection", lambda address, *rest, **more: connect(("127.0.0.1", address[1]), *rest, **more))
+    with tls_relay(tmp_path) as (port, heard), pytest.raises(RelayUnreachableError):
+        Session(f"smtp://alice:open-sesame@relay.example.net:{port}").offer(FROM, TO)
+    assert any(b"STARTTLS" in line.upper() for line in heard)
+    assert not any(b"AUTH" in line.upper() for line in heard)
 
 
 def test_it_gives_no_password_to_a_relay_without_tls() -> None:

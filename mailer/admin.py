@@ -7,10 +7,11 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
-from directory.administration import ReadOnlyAdmin, act
+from directory.administration import ReadOnlyAdmin, ReasonForm, act, reason_given
 from directory.errors import DirectoryError
 from mailer.ca.errors import AuthorityError
 from mailer.ca.shards import Reason
+from mailer.issuing import intend_anew
 from mailer.models import (
     Authority,
     Batch,
@@ -26,6 +27,7 @@ from mailer.models import (
     SigningIdentity,
     Suppression,
 )
+from mailer.reconciling import NotUnknownError, settle
 from mailer.revoking import revoke
 
 
@@ -53,7 +55,8 @@ class IssuanceAdmin(ReadOnlyAdmin[Issuance]):
     list_display = ("address", "profile", "status", "serial", "issued_at", "not_after", "revoked_at")
     list_filter = ("status", "profile")
     search_fields = ("=address", "=serial")
-    actions = ("revoke",)
+    list_select_related = ("organization",)
+    actions = ("revoke", "intend_anew")
     action_form = RevocationForm
 
     @admin.action(description=_("Revoke"), permissions=["act"])
@@ -62,6 +65,10 @@ class IssuanceAdmin(ReadOnlyAdmin[Issuance]):
         reason = Reason(asked) if asked in set(Reason) else Reason.UNSPECIFIED
         refusals = (AuthorityError, DirectoryError)
         act(self, request, rows, lambda row, actor, at: revoke(issuance_id=row.id, reason=reason, actor=actor, at=at), refusals=refusals)
+
+    @admin.action(description=_("Issue anew what was refused"), permissions=["act"])
+    def intend_anew(self, request: HttpRequest, rows: QuerySet[Issuance]) -> None:
+        act(self, request, rows, lambda row, actor, at: intend_anew(issuance=row, actor=actor, at=at), refusals=AuthorityError)
 
 
 @admin.register(LedgerEvent)
@@ -94,6 +101,21 @@ class MessageAdmin(ReadOnlyAdmin[Message]):
     list_select_related = ("organization",)
     search_fields = ("=match", "=message_id", "=reference")
     ordering = ("-accepted_at",)
+    actions = ("settle_taken", "settle_not_taken")
+    action_form = ReasonForm
+
+    @admin.action(description=_("Unknown ones: the relay took them"), permissions=["act"])
+    def settle_taken(self, request: HttpRequest, rows: QuerySet[Message]) -> None:
+        self._settle(request, rows, taken=True)
+
+    @admin.action(description=_("Unknown ones: the relay did not take them, send them"), permissions=["act"])
+    def settle_not_taken(self, request: HttpRequest, rows: QuerySet[Message]) -> None:
+        self._settle(request, rows, taken=False)
+
+    def _settle(self, request: HttpRequest, rows: QuerySet[Message], *, taken: bool) -> None:
+        reason = reason_given(self, request)
+        if reason:
+            act(self, request, rows, lambda row, actor, _at: settle(row, taken=taken, actor=actor, reason=reason), refusals=NotUnknownError)
 
 
 @admin.register(SendEvent)

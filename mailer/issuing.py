@@ -103,6 +103,23 @@ def intend(*, organization: Organization, address: EmailAddress, actor: str, at:
     return issuance
 
 
+class NotRefusedError(AuthorityError):
+    """Only what was refused can be intended anew."""
+
+    code = "not_refused"
+
+
+@transaction.atomic
+def intend_anew(*, issuance: Issuance, actor: str, at: datetime) -> Issuance:
+    """Begin again where an issuance was refused, once its cause is gone: a new identity and a new row for the same address.
+
+    Raises NotRefusedError, NameRefusedError, AlreadyIntendedError.
+    """
+    if issuance.status != IssuanceStatus.REFUSED or issuance.organization is None:
+        raise NotRefusedError("this issuance was not refused")
+    return intend(organization=issuance.organization, address=EmailAddress.parse(issuance.address), actor=actor, at=at, profile=issuance.profile)
+
+
 def issue_pending(*, at: datetime) -> int:
     """Steps (1) to (10) for what waits; the number of certificates published. Raises MissingKeyError where this is not a worker."""
     kek = require_key("LETTERLOCK_SIGNING_KEK")
@@ -239,7 +256,7 @@ def _publish(row: Issuance, der: bytes, *, at: datetime) -> None:
 
 def _close(issuance_id: UUID, error: RefusedError, *, at: datetime) -> None:
     """Where the worker itself refused; the signer has closed what it refused."""
-    _log.error("issuance %s is refused: %s", issuance_id, error)
+    _log.error("ALARM: issuance %s is refused: %s", issuance_id, error)
     try:
         refuse(issuance_id, str(error), actor=ACTOR, at=at)
     except StaleLedgerError:

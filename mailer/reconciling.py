@@ -31,6 +31,18 @@ def reconcile(relay: RelayAnswers) -> int:
     return asked
 
 
+class NotUnknownError(Exception):
+    """Only a message of which nobody knows whether the relay took it can be settled by hand."""
+
+
+def settle(message: Message, *, taken: bool, actor: str, reason: str) -> None:
+    """An operator has read the relay's records: the message was handed over, or is to be offered again. Raises NotUnknownError."""
+    target, event = (MessageStatus.HANDED, "reconciled_handed") if taken else (MessageStatus.SEALED, "reconciled_not_taken")
+    step = Step(message.id, detail=reason)
+    if not move([step], source=MessageStatus.UNKNOWN, target=target, event=event, actor=actor, free=True):
+        raise NotUnknownError("this message is not, or no longer, unknown")
+
+
 def _settle(messages: list[Message], source: MessageStatus, relay: RelayAnswers) -> None:
     outcomes = relay.outcomes([message.message_id for message in messages])
     steps: dict[Outcome, list[Step]] = {outcome: [] for outcome in Outcome}

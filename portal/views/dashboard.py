@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from directory.models import Organization
-from mailer.models import Message, MessageStatus, SigningIdentity, SigningIdentityStatus
+from mailer.models import Issuance, IssuanceStatus, Message, MessageStatus, SigningIdentity, SigningIdentityStatus
 from mailer.sendlog import messages_of
 from onboarding.models import Membership
 from portal.charts import Columns, Day, Series, columns
@@ -76,6 +76,10 @@ class Task(NamedTuple):
 def to_do(membership: Membership, *, at: datetime) -> list[Task]:
     """What waits for this member: a first token, tokens and a validation that end soon."""
     organization, tasks = membership.organization, []
+    for address in refused_addresses(organization):
+        word = gettext("No certificate could be issued for %(address)s") % {"address": address}
+        url = reverse("certificate", args=[organization.pk])
+        tasks.append(Task(url, word, gettext("the operators know, and begin again once its cause is gone"), "wait", "shield", gettext("Waiting")))
     tokens_url = reverse("tokens", args=[organization.pk])
     live = organization.tokens.filter(revoked_at=None, expires_at__gt=at)
     if membership.role in TOKEN_ROLES:
@@ -89,6 +93,13 @@ def to_do(membership: Membership, *, at: datetime) -> list[Task]:
         word = gettext("Renew the validation of your organisation")
         tasks.append(Task(url, word, gettext("certificates end with it"), "wait", "shield", days_left(organization.valid_until, at=at)))
     return tasks
+
+
+def refused_addresses(organization: Organization) -> list[str]:
+    """The sending addresses whose certificate was refused and that were not begun anew."""
+    under_way = SigningIdentity.objects.filter(organization=organization).exclude(status=SigningIdentityStatus.RETIRED)
+    refused = Issuance.objects.filter(organization=organization, status=IssuanceStatus.REFUSED).exclude(address__in=under_way.values("address"))
+    return sorted(set(refused.values_list("address", flat=True)))
 
 
 def days_left(end: datetime, *, at: datetime) -> str:

@@ -11,14 +11,14 @@ from django.db import connection
 from pytest_django import Settings
 
 from directory.models import Certificate, CertificateStatus, Organization
-from directory.organizations import suspend
+from directory.organizations import reinstate, suspend
 from directory.x509.names import EmailAddress
 from mailer.ca import certifying
 from mailer.ca.client import SignerClient
 from mailer.ca.errors import NameRefusedError
 from mailer.ca.profiles import subscriber_builder
 from mailer.custody import MissingKeyError
-from mailer.issuing import AlreadyIntendedError, intend, issue_pending
+from mailer.issuing import AlreadyIntendedError, NotRefusedError, intend, intend_anew, issue_pending
 from mailer.models import Issuance, IssuanceStatus, LedgerEvent, SigningIdentity, SigningIdentityStatus
 
 BILLS = EmailAddress.parse("bills@bank.example.com")
@@ -257,3 +257,22 @@ def test_it_does_not_let_one_bad_row_hold_up_the_others(bank: Organization, shop
     assert second.status == IssuanceStatus.ISSUED
     first.refresh_from_db()
     assert first.published_at is None
+
+
+@pytest.mark.usefixtures("signing_service")
+def test_it_begins_anew_what_was_refused_and_nothing_else(bank: Organization, now: datetime, caplog: pytest.LogCaptureFixture) -> None:
+    refused = intend(organization=bank, address=BILLS, actor=ALICE, at=now)
+    with pytest.raises(NotRefusedError):
+        intend_anew(issuance=refused, actor="user:operator", at=now)
+    suspend(organization=bank, reason="report", actor="user:reviewer", at=now)
+    assert issue_pending(at=now) == 0
+    assert f"ALARM: issuance {refused.id} is refused" in caplog.text
+    reinstate(organization=bank, reason="settled", actor="user:reviewer", at=now)
+    refused = Issuance.objects.get(pk=refused.pk)
+    again = intend_anew(issuance=refused, actor="user:operator", at=now)
+    with pytest.raises(AlreadyIntendedError):
+        intend_anew(issuance=refused, actor="user:operator", at=now)
+    assert issue_pending(at=now) == 1
+    again.refresh_from_db()
+    assert (again.status, again.actor) == (IssuanceStatus.ISSUED, "user:operator")
+    assert SigningIdentity.objects.get(status=SigningIdentityStatus.ACTIVE).issuances.get() == again

@@ -11,9 +11,9 @@ from directory.x509.names import EmailAddress
 from mailer import sending
 from mailer.claiming import claim
 from mailer.message_states import Step, move
-from mailer.models import Message, MessageStatus, Notice, NoticeStatus, SigningIdentity
+from mailer.models import Message, MessageStatus, Notice, NoticeStatus, SendEvent, SigningIdentity
 from mailer.notices import deliver_notices, send_notice, settle_notices
-from mailer.reconciling import reconcile
+from mailer.reconciling import NotUnknownError, reconcile, settle
 from mailer.relays import Folder, Outcome, Silent
 from mailer.sending import drain
 from mailer.transport import InDoubtError, Reply, Session
@@ -178,3 +178,25 @@ def test_it_does_not_send_a_notice_again_that_is_in_doubt(
     notice = Notice.objects.get()
     assert (notice.status, notice.content) == (NoticeStatus.UNKNOWN, None)
     assert not inbox_server.inbox.mails()
+
+
+@pytest.mark.parametrize(("taken", "status"), [(True, MessageStatus.HANDED), (False, MessageStatus.SEALED)])
+def test_it_lets_an_operator_settle_what_the_relay_cannot_tell(
+    taken: bool,  # noqa: FBT001 - pytest's parameter
+    status: MessageStatus,
+    in_doubt: Message,
+    now: datetime,
+    inbox_server: InboxServer,
+) -> None:
+    with pytest.raises(NotUnknownError):
+        settle(in_doubt, taken=taken, actor="user:operator", reason="too early")
+    reconcile(Silent())
+    settle(in_doubt, taken=taken, actor="user:operator", reason="asked the provider")
+    in_doubt.refresh_from_db()
+    assert in_doubt.status == status
+    last = SendEvent.objects.latest("id")
+    assert (last.actor, last.detail) == ("user:operator", "asked the provider")
+    with pytest.raises(NotUnknownError):
+        settle(in_doubt, taken=taken, actor="user:operator", reason="again")
+    drain(at=now)
+    assert len(inbox_server.inbox.mails(TO)) == (0 if taken else 1)

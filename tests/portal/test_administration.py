@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from directory.administration import SECRET_FIELDS
 from directory.models import ApiToken, Certificate, CertificateStatus, DirectoryEvent, Mailbox, Organization, OrganizationStatus
-from mailer.models import Issuance, IssuanceStatus, MessageStatus
+from mailer.models import Issuance, IssuanceStatus, Message, MessageStatus
 from onboarding.models import StaffRole, StaffRoleName, User
 from tests.portal.conftest import Letter, Published
 from tests.portal.people import Cast, Person
@@ -90,7 +90,7 @@ def test_an_operator_suspends_and_reinstates_with_a_reason(operator: Client, cas
     assert organization.status == OrganizationStatus.SUSPENDED
     event = DirectoryEvent.objects.latest("id")
     assert (event.actor, event.detail) == (actor, {"reason": "court order"})
-    assert "cannot go from suspended to suspended" in act(operator, Organization, "suspend", organization.pk, reason="again")
+    assert "This can no longer be done" in act(operator, Organization, "suspend", organization.pk, reason="again")
     act(operator, Organization, "reinstate", organization.pk, reason="lifted")
     organization.refresh_from_db()
     assert organization.status == OrganizationStatus.ACTIVE
@@ -141,3 +141,21 @@ def test_an_operator_revokes_an_issued_certificate_and_no_other(operator: Client
     assert intended.status == IssuanceStatus.INTENDED
     assert "Done for 1 row" in told
     assert "errorlist" in told or 'class="error"' in told
+
+
+def test_an_operator_begins_a_refused_issuance_anew(operator: Client, cast: Cast, now: datetime) -> None:
+    facts = {"organization": cast.organization, "profile": "v4-signing", "actor": "user:test", "created_at": now}
+    refused = Issuance.objects.create(address="new@bank.example.com", status=IssuanceStatus.REFUSED, **facts)
+    act(operator, Issuance, "intend_anew", refused.pk)
+    (again,) = Issuance.objects.filter(address="new@bank.example.com").exclude(pk=refused.pk)
+    assert (again.status, again.actor) == (IssuanceStatus.INTENDED, cast.people[Person.OPERATOR].actor)
+    assert "has a signing identity" in act(operator, Issuance, "intend_anew", refused.pk)
+
+
+def test_an_operator_settles_what_is_unknown_with_a_reason(operator: Client, letter: Letter) -> None:
+    row = letter(status=MessageStatus.UNKNOWN)
+    assert "Type the reason" in act(operator, Message, "settle_taken", row.pk)
+    act(operator, Message, "settle_taken", row.pk, reason="asked the provider")
+    row.refresh_from_db()
+    assert row.status == MessageStatus.HANDED
+    assert "no longer, unknown" in act(operator, Message, "settle_not_taken", row.pk, reason="asked the provider")

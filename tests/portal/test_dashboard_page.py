@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from directory.models import Organization
 from directory.organizations import suspend
-from mailer.models import MessageStatus
+from mailer.models import Issuance, IssuanceStatus, MessageStatus, SigningIdentity
 from portal.charts import Day, Series, columns
 from portal.views.dashboard import DAYS, fortnight
 from tests.portal.conftest import Letter
@@ -49,6 +49,21 @@ def test_it_lists_what_waits_for_this_person(cast: Cast, now: datetime) -> None:
     }
     viewer = cast.client(Person.VIEWER).get(url(cast))
     assert [task.state for task in viewer.context["todo"]] == ["10 days left"]
+
+
+def test_it_says_that_a_certificate_was_refused(cast: Cast, now: datetime) -> None:
+    """Until it is begun anew; and Charlie's own are Charlie's alone."""
+    for organization, address in ((cast.organization, "new@bank.example.com"), (cast.charlies, "post@shop.example.net")):
+        Issuance.objects.create(
+            organization=organization, profile="v4-signing", address=address, status=IssuanceStatus.REFUSED, actor="user:test", created_at=now
+        )
+
+    def words() -> list[str]:
+        return [task.word for task in cast.client(Person.OWNER).get(url(cast)).context["todo"] if "No certificate" in task.word]
+
+    assert words() == ["No certificate could be issued for new@bank.example.com"]
+    SigningIdentity.objects.create(organization=cast.organization, address="new@bank.example.com", match="new@bank.example.com", created_at=now)
+    assert words() == []
 
 
 def test_it_says_that_the_organisation_is_suspended(cast: Cast, now: datetime) -> None:

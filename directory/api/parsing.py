@@ -1,14 +1,31 @@
 """Request bodies: JSON by orjson, read up to a limit."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import IO, Any
 
 import orjson
+from django.http import HttpRequest, HttpResponseBase
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
+from rest_framework.views import APIView
 
-from directory.api.problems import Problem
+from directory.api.problems import Problem, respond
+
+
+class LengthRequired:
+    """Middleware: answers 411 to an API request in chunks, whose body Django would take for empty."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Callable[..., HttpResponseBase], *_arguments: object) -> HttpResponseBase | None:
+        if hasattr(view, "cls") and issubclass(view.cls, APIView) and "HTTP_TRANSFER_ENCODING" in request.META:
+            return respond(Problem(411, _("A length is needed"), _("Send the body whole, with its Content-Length, not in chunks."), kind="length"))
+        return None
 
 
 class JSONBody(BaseParser):

@@ -117,3 +117,16 @@ def test_every_named_error_has_words_of_its_own(base: type[Exception]) -> None:
         assert explain(error)
     codes = [str(kind.__dict__["code"]) for kind in leaves]
     assert len(codes) == len(set(codes))
+
+
+@pytest.mark.parametrize("path", ["lookups", "messages", "publications"])
+def test_a_body_in_chunks_is_asked_for_whole(client: Client, path: str) -> None:
+    """Django reads no body without a length: what was sent would be answered as if it were empty."""
+    response = client.generic("POST", f"/api/v1/{path}", headers={"Transfer-Encoding": "chunked"})
+    assert response.status_code == 411
+    assert "Content-Length" in str(document(response)["detail"])
+
+
+@pytest.mark.django_db
+def test_a_media_type_is_asked_for_by_accept_alone(client: Client) -> None:
+    assert client.get("/api/v1/certificates", {"email": "dora@example.com", "format": "xml"}).status_code == 200

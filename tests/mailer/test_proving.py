@@ -1,7 +1,7 @@
 """Proving mailbox and key at once by a sealed mail: the link works once, for 24 hours, by POST, for whoever opened the mail."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 
@@ -34,13 +34,13 @@ def hand_in(holder: Holder, organization: Organization | None, at: datetime, add
     return submit(address=address, der=holder.der, organization=organization, actor=ALICE, at=at)
 
 
-def self_signed(holder: Holder, *, issuer: list[tuple[ObjectIdentifier, str]], organization: str) -> Holder:
+def self_signed(holder: Holder, *, issuer: Sequence[tuple[ObjectIdentifier, str | bytes]], organization: str) -> Holder:
     """The holder's certificate once more, signed by its own key, with this issuer and an organisation in its subject."""
     old = holder.certificate
     builder = CertificateBuilder(
         issuer_name=Name([NameAttribute(*part) for part in issuer]),
         subject_name=Name([NameAttribute(NameOID.ORGANIZATION_NAME, organization)]),
-        public_key=old.public_key(),  # type: ignore[arg-type]
+        public_key=old.public_key(),
         serial_number=old.serial_number,
         not_valid_before=old.not_valid_before_utc.replace(tzinfo=None),
         not_valid_after=old.not_valid_after_utc.replace(tzinfo=None),

@@ -13,9 +13,13 @@ from django.contrib.admin import ModelAdmin
 from django.contrib.admin.helpers import ActionForm
 from django.db.models import BinaryField, Model, QuerySet
 from django.http import HttpRequest
+from django.urls import URLPattern
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
+
+from directory.errors import DirectoryError
+from directory.explanations import explain
 
 ModelT = TypeVar("ModelT", bound=Model)
 # Never drawn, not even encrypted or hashed.
@@ -53,6 +57,10 @@ class ReadOnlyAdmin(ModelAdmin[ModelT]):
     def has_delete_permission(self, request: HttpRequest, obj: ModelT | None = None) -> bool:  # noqa: ARG002 - Django's signature
         return False
 
+    def get_urls(self) -> list[URLPattern]:
+        """The list and the single row alone: nothing is added, deleted or edited here, so there is no history of edits either."""
+        return [url for url in super().get_urls() if url.name is not None and url.name.endswith(("_changelist", "_change"))]
+
     def get_fields(self, request: HttpRequest, obj: ModelT | None = None) -> tuple[str, ...]:  # noqa: ARG002 - Django's signature
         """Every column but bytes and secrets."""
         return tuple(
@@ -82,7 +90,7 @@ def act(
         try:
             verb(row, actor, timezone.now())
         except refusals as error:
-            admin.message_user(request, f"{row}: {error}", messages.ERROR)
+            admin.message_user(request, f"{row}: {explain(error) if isinstance(error, DirectoryError) else error}", messages.ERROR)
         else:
             done += 1
     if done:

@@ -18,7 +18,7 @@ def check_application(application_id: str) -> None:
 def check_waiting() -> None:
     """One task each: one application's fault keeps no other from its checks."""
     for application_id in unchecked():
-        check_application.apply_async([str(application_id)], expires=60)
+        check_application.apply_async((str(application_id),), expires=60)
 
 
 @shared_task

@@ -88,4 +88,6 @@ def _tell(portal: supervisor.Portal, options: argparse.Namespace) -> int:
     finally:
         story.kill()
         story.wait()
+    if story.returncode:
+        say("up", f"the story failed; what each process said is in {portal.state / 'log'}")
     return story.returncode

@@ -25,13 +25,19 @@ def demo(state: Path, out: Path, **extra: str) -> subprocess.CompletedProcess[st
     return subprocess.run(command, cwd=CHECKOUT, env=environment | given, capture_output=True, text=True, timeout=280, check=False)
 
 
+def said(run: subprocess.CompletedProcess[str], folder: Path) -> str:
+    """Everything that tells why a run failed."""
+    logs = [f"--- {log.name}\n{log.read_text(errors='replace')[-3000:]}" for log in sorted((folder / "state" / "log").glob("*.log"))]
+    return "\n".join([run.stdout, run.stderr, *logs])
+
+
 def openssl(*words: str | Path, feed: bytes = b"") -> bytes:
     return subprocess.run(["openssl", *map(str, words)], input=feed, capture_output=True, check=True).stdout
 
 
 def test_it_plays_the_main_job_and_a_second_time_on_the_same_data(open_folder: Path, tmp_path: Path) -> None:
     first = demo(open_folder / "state", tmp_path / "one")
-    assert first.returncode == 0, first.stdout + first.stderr
+    assert first.returncode == 0, said(first, open_folder)
     assert {path.name for path in (tmp_path / "one").iterdir()} == FILES
     for name in ("bob", "carol"):
         recipient = [tmp_path / "one" / f"{name}.{kind}" for kind in ("eml", "crt", "key")]
@@ -47,7 +53,7 @@ def test_it_plays_the_main_job_and_a_second_time_on_the_same_data(open_folder: P
     assert all(step["seconds"] >= 0 for step in told["steps"])
 
     second = demo(open_folder / "state", tmp_path / "two")
-    assert second.returncode == 0, second.stdout + second.stderr
+    assert second.returncode == 0, said(second, open_folder)
     again = json.loads((tmp_path / "two" / "story.json").read_text())
     assert set(again["ids"].values()).isdisjoint(told["ids"].values())
     # The CA of the first run is the CA of the second.

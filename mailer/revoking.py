@@ -4,7 +4,6 @@ import logging
 from datetime import datetime
 from uuid import UUID
 
-from celery import current_app
 from django.conf import settings
 from django.db import transaction
 
@@ -17,6 +16,7 @@ from mailer.ca.errors import AuthorityError, SignerUnavailableError
 from mailer.ca.ledger import Step, move
 from mailer.ca.shards import Reason
 from mailer.models import Issuance, SigningIdentity, SigningIdentityStatus
+from mailer.waking import wake
 
 TASK = "mailer.tasks.renew_crls"
 _log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ def revoke(*, issuance_id: UUID, reason: Reason, actor: str, at: datetime) -> No
             if identity.certificate.status != CertificateStatus.REVOKED:
                 revoke_published(certificate=identity.certificate, reason=reason, actor=actor, at=at)
             identities.move(identity.id, SigningIdentityStatus.RETIRED, actor=actor, at=at, reason=reason, facts={"encrypted_key": None})
-        transaction.on_commit(lambda: current_app.send_task(TASK, ignore_result=True, expires=60))
+        wake(TASK)
 
 
 def renew_crls(*, at: datetime) -> int:

@@ -72,7 +72,7 @@ def test_it_changes_nothing_when_a_part_fails(issued: Issuance, now: datetime, m
 
 def test_it_asks_for_a_new_list_when_it_is_committed(issued: Issuance, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr("mailer.revoking.current_app.send_task", lambda name, **_options: asked.append(name))
+    monkeypatch.setattr("mailer.waking.current_app.send_task", lambda name, **_options: asked.append(name))
     with transaction.atomic():
         revoke(issuance_id=issued.id, reason=Reason.SUPERSEDED, actor="user:alice", at=now)
         assert asked == []

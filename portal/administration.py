@@ -24,6 +24,8 @@ class OperatorSite(AdminSite):
     site_title = "Letterlock"
     index_title = _("Administration")
     enable_nav_sidebar = True
+    # The portal's own 404 is enough.
+    final_catch_all_view = False
 
     def has_permission(self, request: HttpRequest) -> bool:
         person = person_of(request)

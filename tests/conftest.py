@@ -69,6 +69,12 @@ def _prepare() -> None:
 _prepare()
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Else pytest-django would load the settings in each worker before `_prepare` gives it a Redis database of its own."""
+    os.environ.pop("DJANGO_SETTINGS_MODULE", None)
+
+
 def pytest_unconfigure() -> None:
     _session.close()
 

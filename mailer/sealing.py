@@ -80,7 +80,7 @@ def seal_all(messages: Sequence[Message], *, at: datetime, until: float) -> list
 def _seal_one(message: Message, certificates: Sequence[Certificate], outcome: _Outcome, *, at: datetime) -> None:
     if message.attempt > MANY_ATTEMPTS:
         logger.error("ALARM: message %s is sealed for the %dth time", message.id, message.attempt)
-    recipients, fingerprints = _recipients(certificates)
+    recipients, fingerprints = recipients_of(certificates)
     if not recipients:
         outcome.missing.append(message)
         return
@@ -122,7 +122,7 @@ def neutral_subject() -> str:
         return _("Sealed message")
 
 
-def _recipients(certificates: Sequence[Certificate]) -> tuple[list[Recipient], list[str]]:
+def recipients_of(certificates: Sequence[Certificate]) -> tuple[list[Recipient], list[str]]:
     """Those of the selected certificate's kind, it first: common readers fail on an envelope of both kinds."""
     recipients: list[Recipient] = []
     fingerprints: list[str] = []

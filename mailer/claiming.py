@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection, transaction
 
 from directory.models import OrganizationStatus
 from mailer.message_states import Step, move
 from mailer.models import Message, MessageStatus
 
-# The relay's idle timeout (20 s) is shorter: a worker that wakes after its lease finds its session closed.
-LEASE = timedelta(seconds=60)
 CHUNK = 50
 # A message that ended its worker this often is an alarm; from here on its leases grow, up to an hour, so that it costs less and less.
 MANY_ATTEMPTS = 5
@@ -39,6 +38,11 @@ FROM lapsed WHERE m.id = lapsed.id RETURNING m.id
 """
 
 
+def lease() -> timedelta:
+    """How long a worker holds what it took. The relay's idle timeout is shorter: who wakes after its lease finds its session closed."""
+    return timedelta(seconds=settings.LETTERLOCK_LEASE_SECONDS)
+
+
 @dataclass(frozen=True)
 class Claim:
     """Messages held under a lease until `deadline`, a moment of this process's monotonic clock."""
@@ -55,7 +59,7 @@ def claim(limit: int = CHUNK) -> Claim:
 
     What another worker let lapse comes first and one at a time: if that message is what ended the worker, it takes no other along.
     """
-    deadline = time.monotonic() + LEASE.total_seconds()
+    deadline = time.monotonic() + lease().total_seconds()
     for status in (MessageStatus.SEALED, MessageStatus.SEALING):
         retaken = retake(status, limit=1)
         if retaken:
@@ -71,12 +75,12 @@ def claim(limit: int = CHUNK) -> Claim:
                 target=target,
                 actor=WORKER,
                 event="" if target is MessageStatus.SEALING else "retried",
-                take=LEASE,
+                take=lease(),
             )
     return Claim(_load([message for message, _ in ready]), deadline)
 
 
-def retake(status: MessageStatus, *, limit: int, lease: timedelta = LEASE, grace: timedelta = timedelta(0), tries: int = 1) -> list[UUID]:
+def retake(status: MessageStatus, *, limit: int, hold: timedelta | None = None, grace: timedelta = timedelta(0), tries: int = 1) -> list[UUID]:
     """Take over messages of this status whose lease has lapsed; the old holder's token is void from here on."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -85,7 +89,7 @@ def retake(status: MessageStatus, *, limit: int, lease: timedelta = LEASE, grace
                 "status": status.value,
                 "grace": grace.total_seconds(),
                 "limit": limit,
-                "lease": lease.total_seconds(),
+                "lease": (hold or lease()).total_seconds(),
                 "tries": tries,
                 "many": MANY_ATTEMPTS,
             },

@@ -14,17 +14,17 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from directory.x509.names import EmailAddress
+from mailer.claiming import lease
 from mailer.custody import DamagedSecretError, WrongKeyError, decrypt_for, encrypt_for
 from mailer.models import Notice, NoticeStatus
 from mailer.notice_mail import clear_mail, new_message_id, words
-from mailer.transport import DATA_SECONDS, InDoubtError, RelayUnreachableError, Session
+from mailer.transport import InDoubtError, RelayUnreachableError, Session, data_seconds
 from mailer.waking import wake_outbox
 
 logger = logging.getLogger(__name__)
 # The owner of the data key under which the portal keeps what is its own.
 PORTAL = UUID("1e77e710-c000-4000-8000-000000000001")
 PORTAL_ACTOR = "system:portal"
-LEASE = timedelta(seconds=60)
 CHUNK = 20
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=10), timedelta(minutes=10)
 GIVE_UP = timedelta(days=1)
@@ -80,11 +80,11 @@ def store_notice(mail: bytes, *, to: EmailAddress, kind: str, message_id: str, a
 
 def deliver_notices(*, at: datetime) -> int:
     """Hand over what is ready; returns how many were claimed."""
-    deadline = time.monotonic() + LEASE.total_seconds()
+    deadline = time.monotonic() + lease().total_seconds()
     claimed = _claim(at=at)
     with Session() as session:
         for notice in claimed:
-            if time.monotonic() > deadline - DATA_SECONDS:
+            if time.monotonic() > deadline - data_seconds():
                 break
             try:
                 _hand_over(notice, session, at=at)
@@ -111,7 +111,7 @@ def _claim(*, at: datetime) -> list[Notice]:
         ready = Notice.objects.select_for_update(skip_locked=True).filter(free, status=NoticeStatus.QUEUED, not_before__lte=at)
         ids = list(ready.order_by("not_before").values_list("id", flat=True)[:CHUNK])
         held = Notice.objects.filter(id__in=ids)
-        held.update(lease_token=F("lease_token") + 1, attempt=F("attempt") + 1, lease_until=Now() + LEASE)
+        held.update(lease_token=F("lease_token") + 1, attempt=F("attempt") + 1, lease_until=Now() + lease())
         return list(held.order_by("not_before"))
 
 

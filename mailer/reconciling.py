@@ -24,7 +24,7 @@ def reconcile(relay: RelayAnswers) -> int:
     """Settle what is in doubt; returns how many messages were asked for. The relay is asked outside any transaction."""
     asked = 0
     for source in (MessageStatus.HANDING, MessageStatus.UNKNOWN):
-        ids = retake(source, limit=CHUNK, lease=LEASE, grace=GRACE, tries=0)
+        ids = retake(source, limit=CHUNK, hold=LEASE, grace=GRACE, tries=0)
         if ids:
             _settle(list(Message.objects.filter(id__in=ids).defer("sealed", "content")), source, relay)
             asked += len(ids)

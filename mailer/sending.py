@@ -13,12 +13,14 @@ import logging
 import time
 from datetime import datetime, timedelta
 
+from django.conf import settings
+
 from mailer.claiming import WORKER, Claim, claim, give_back
 from mailer.custody import require_key
 from mailer.message_states import Step, move, note
 from mailer.models import Message, MessageStatus
 from mailer.sealing import seal_all
-from mailer.transport import DATA_SECONDS, InDoubtError, RelayUnreachableError, Reply, Session
+from mailer.transport import InDoubtError, RelayUnreachableError, Reply, Session, data_seconds
 
 logger = logging.getLogger(__name__)
 # How long one call keeps claiming; other tasks wait for the same workers.
@@ -26,9 +28,6 @@ SECONDS = 5.0
 FIRST_PAUSE = timedelta(seconds=10)
 LONGEST_PAUSE = timedelta(minutes=15)
 GIVE_UP = timedelta(days=5)  # RFC 5321 section 4.5.4.1: at least 4 to 5 days
-# Of a lease, what sealing leaves for the relay.
-_HANDING_SECONDS = 40.0
-_OFFER_SECONDS = 5.0
 
 
 def drain(*, at: datetime, seconds: float = SECONDS) -> int:
@@ -53,10 +52,10 @@ def drain(*, at: datetime, seconds: float = SECONDS) -> int:
 def _work(claimed: Claim, *, at: datetime) -> None:
     sealed = [message for message in claimed.messages if message.status == MessageStatus.SEALED]
     unsealed = [message for message in claimed.messages if message.status == MessageStatus.SEALING]
-    sealed += seal_all(unsealed, at=at, until=claimed.deadline - _HANDING_SECONDS)
+    sealed += seal_all(unsealed, at=at, until=claimed.deadline - 4 * settings.LETTERLOCK_SMTP_SECONDS)
     with Session() as session:
         for number, message in enumerate(sealed):
-            if claimed.seconds_left() < DATA_SECONDS + _OFFER_SECONDS:
+            if claimed.seconds_left() < data_seconds() + settings.LETTERLOCK_SMTP_SECONDS / 2:
                 give_back(sealed[number:])
                 return
             try:
@@ -78,7 +77,7 @@ def _hand_over(message: Message, session: Session, claimed: Claim, *, at: dateti
     if not held:
         session.take_back()
         return
-    if claimed.seconds_left() < DATA_SECONDS:
+    if claimed.seconds_left() < data_seconds():
         # The commit took so long that the lease could end within DATA. Nothing was sent, and this process knows it.
         session.take_back()
         move(

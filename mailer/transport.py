@@ -10,13 +10,14 @@ from urllib.parse import unquote, urlsplit
 
 from django.conf import settings
 
-# Each wait for a reply; shorter than the relay's idle timeout and far shorter than a lease.
-TIMEOUT_SECONDS = 10
-# The longest that one DATA can take: the prompt, the sending, the reply.
-DATA_SECONDS = 3 * TIMEOUT_SECONDS
 MOST_REPLY = 500
 _OK, _LATER, _NEVER = 2, 4, 5
 _NOT_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+
+
+def data_seconds() -> float:
+    """The longest that one DATA can take: the prompt, the sending, the reply."""
+    return 3.0 * settings.LETTERLOCK_SMTP_SECONDS
 
 
 class RelayUnreachableError(Exception):
@@ -123,10 +124,10 @@ class Session:
             own_name = settings.LETTERLOCK_MAIL_FROM.rpartition("@")[2]
             if parts.scheme == "smtps":
                 smtp: smtplib.SMTP = smtplib.SMTP_SSL(
-                    host, parts.port or 465, own_name, timeout=TIMEOUT_SECONDS, context=ssl.create_default_context()
+                    host, parts.port or 465, own_name, timeout=settings.LETTERLOCK_SMTP_SECONDS, context=ssl.create_default_context()
                 )
             else:
-                smtp = smtplib.SMTP(host, parts.port or 25, own_name, timeout=TIMEOUT_SECONDS)
+                smtp = smtplib.SMTP(host, parts.port or 25, own_name, timeout=settings.LETTERLOCK_SMTP_SECONDS)
             self._smtp = smtp
             smtp.ehlo_or_helo_if_needed()
             if parts.scheme != "smtps" and (parts.username or smtp.has_extn("starttls")):

@@ -21,7 +21,8 @@ class Environment:
         self._source = os.environ if source is None else source
         self._faults: list[str] = []
 
-    def _fault(self, name: str, wanted: str) -> None:
+    def fault(self, name: str, wanted: str) -> None:
+        """Note that a value cannot be used, for `check` to tell."""
         self._faults.append(f"{name}: {wanted}")
 
     def text(self, name: str, default: str | None = None) -> str:
@@ -29,18 +30,18 @@ class Environment:
         value = self._source.get(name, "").strip()
         path = self._source.get(f"{name}_FILE", "").strip()
         if value and path:
-            self._fault(name, f"set {name} or {name}_FILE, not both")
+            self.fault(name, f"set {name} or {name}_FILE, not both")
             return ""
         if path:
             try:
                 value = Path(path).read_text(encoding="utf-8").strip()
             except (OSError, UnicodeDecodeError):
-                self._fault(f"{name}_FILE", "names a file that cannot be read as text")
+                self.fault(f"{name}_FILE", "names a file that cannot be read as text")
                 return ""
         if value:
             return value
         if default is None:
-            self._fault(name, "is required")
+            self.fault(name, "is required")
             return ""
         return default
 
@@ -50,7 +51,7 @@ class Environment:
             return True
         if value in {"0", "false", "no", "off"}:
             return False
-        self._fault(name, "must be true or false")
+        self.fault(name, "must be true or false")
         return default
 
     def integer(self, name: str, default: int, *, least: int, most: int) -> int:
@@ -60,7 +61,7 @@ class Environment:
         except ValueError:
             number = least - 1
         if not least <= number <= most:
-            self._fault(name, f"must be a whole number from {least} to {most}")
+            self.fault(name, f"must be a whole number from {least} to {most}")
             return default
         return number
 
@@ -78,7 +79,7 @@ class Environment:
         except (binascii.Error, ValueError):
             key = b""
         if len(key) != KEY_BYTES:
-            self._fault(name, f"must be {KEY_BYTES} bytes in base64")
+            self.fault(name, f"must be {KEY_BYTES} bytes in base64")
             return None
         return key
 
@@ -86,7 +87,7 @@ class Environment:
         """A URL whose scheme is one of `schemes`, without a trailing slash."""
         value = self.text(name, default).rstrip("/")
         if urlsplit(value).scheme not in schemes or not urlsplit(value).netloc:
-            self._fault(name, f"must be an address that begins with one of: {', '.join(sorted(schemes))}")
+            self.fault(name, f"must be an address that begins with one of: {', '.join(sorted(schemes))}")
         return value
 
     def database(self, name: str) -> dict[str, object]:
@@ -96,7 +97,7 @@ class Environment:
             return {}
         parts = urlsplit(value)
         if parts.scheme not in {"postgres", "postgresql"} or not parts.path.strip("/"):
-            self._fault(name, "must look like postgres://user:password@host:port/name")
+            self.fault(name, "must look like postgres://user:password@host:port/name")
             return {}
         query = dict(pair.split("=", 1) for pair in parts.query.split("&") if "=" in pair)
         return {

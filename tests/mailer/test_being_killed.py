@@ -123,4 +123,4 @@ def test_a_real_worker_is_woken_by_accepting(bills: SigningIdentity, desk: Desk,
 
 def test_it_leases_longer_than_the_relay_waits() -> None:
     """Else a worker that sleeps through its lease could still end its DATA after another has sent the mail."""
-    assert timedelta(seconds=IDLE_SECONDS) < claiming.LEASE
+    assert timedelta(seconds=IDLE_SECONDS) < claiming.lease()

@@ -174,7 +174,7 @@ def test_it_stops_before_its_lease_is_over(
 ) -> None:
     publish_for(authority.leaf(RECIPIENT), RECIPIENT, at=now)
     send(bills, letter(RECIPIENT), at=now)
-    monkeypatch.setattr(sending, "DATA_SECONDS", 1000.0)
+    monkeypatch.setattr(sending, "data_seconds", lambda: 1000.0)
     sending._work(claim(), at=now)
     message = only_message()
     assert (message.status, message.lease_until) == (MessageStatus.SEALED, None)

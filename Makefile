@@ -2,7 +2,7 @@
 #   make demo                                 play the main job and leave the portal running
 #   make demo ONCE=1 OUT=out SAY='some text'  the same without staying; what was received goes to OUT
 #   make test ARGS='tests/portal -x'          all tests, or some of them
-#   make up | lint | bench | soak | requirements
+#   make up | lint | bench | soak | requirements    soak: the long tests, and real Thunderbird
 
 .POSIX:
 .SUFFIXES:
@@ -19,7 +19,7 @@ export LETTERLOCK_DEMO_ONCE := $(value ONCE)
 export LETTERLOCK_DEMO_OUT := $(value OUT)
 export LETTERLOCK_DEMO_SAY := $(value SAY)
 
-.PHONY: demo up test lint bench soak requirements setup-demo setup-development catalogues
+.PHONY: demo up test lint bench soak requirements setup-demo setup-development setup-test setup-soak catalogues
 
 demo: setup-demo catalogues
 	@$(BIN)/python manage.py demo --die-with-parent
@@ -27,7 +27,7 @@ demo: setup-demo catalogues
 up: setup-demo catalogues
 	@$(BIN)/python manage.py up --die-with-parent
 
-test: setup-development catalogues
+test: setup-test catalogues
 	$(BIN)/python -m pytest -q -n auto --dist loadgroup $(ARGS)
 
 # mypy's plugin loads the settings; nothing is connected to.
@@ -42,8 +42,8 @@ lint: setup-development
 bench: setup-development catalogues
 	$(BIN)/python -m bench
 
-soak: setup-development catalogues
-	$(BIN)/python -m pytest -q -m soak
+soak: setup-soak catalogues
+	$(BIN)/python -m pytest -q -m soak $(ARGS)
 
 # Locked with hashes and without an index address, for the oldest Python served.
 requirements: setup-development
@@ -51,7 +51,7 @@ requirements: setup-development
 		$(BIN)/uv pip compile -q --generate-hashes --python-version 3.11 --no-header --no-emit-index-url \
 			requirements/$$set.in -o requirements/$$set.txt || exit 1; done
 
-setup-demo setup-development:
+setup-demo setup-development setup-test setup-soak:
 	@test -n '$(PYTHON)' || { echo 'Python 3.11 or newer is needed: sudo apt-get install -y python3' >&2; exit 1; }
 	@$(SETUP) $(@:setup-%=%)
 

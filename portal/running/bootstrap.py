@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make the virtual environment and install what a command needs, every package by hash.
 
-Runs before anything is installed, so it uses the standard library alone: `python3 -I portal/running/bootstrap.py demo|development`.
+Runs before anything is installed, so it uses the standard library alone: `python3 -I portal/running/bootstrap.py demo|development|test|soak`.
 """
 
 import fcntl
@@ -11,6 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,6 +19,22 @@ VENV = ROOT / ".venv"
 REQUIREMENTS = ROOT / "requirements"
 # What each set brings with it, so that installing the larger one also counts as the smaller.
 SETS = {"demo": ("demo",), "development": ("demo", "development")}
+# A command's set, and the other programs that it tries the product with.
+COMMANDS = {"demo": ("demo", ()), "development": ("development", ()), "test": ("development", ("test",)), "soak": ("development", ("test", "soak"))}
+# Debian's package of each other program, and the file by which it is known.
+ENGINES = {
+    "test": {
+        "gnupg": "/usr/bin/gpgconf",
+        "gpgsm": "/usr/bin/gpgsm",
+        "libnss3-tools": "/usr/bin/cmsutil",
+        "default-jdk-headless": "/usr/bin/javac",
+        "libbcmail-java": "/usr/share/java/bcmail.jar",
+        "postfix": "/usr/sbin/postfix",
+    },
+    "soak": {"thunderbird": "/usr/bin/thunderbird"},
+}
+# Postfix would set itself up for this machine's mail and start.
+ANSWERS = "postfix postfix/main_mailer_type select No configuration\n"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 OLDEST = (3, 11)
 
@@ -38,17 +55,42 @@ def missing_from_apt(wanted: str) -> list[str]:
     return missing
 
 
+def missing_engines(groups: Sequence[str]) -> list[str]:
+    """The Debian packages of the other programs that are not here."""
+    return [package for group in groups for package, file in ENGINES[group].items() if not Path(file).exists()]
+
+
+def may_install() -> bool:
+    return os.geteuid() == 0 and shutil.which("apt-get") is not None
+
+
 def install_from_apt(packages: list[str]) -> None:
     """Install as root, or print the one line that does and end."""
     line = f"apt-get install -y --no-install-recommends {' '.join(packages)}"
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
+    if not may_install():
         raise SystemExit(f"Some system packages are missing. Install them, then run this again:\n\n    sudo {line}\n")
     say(f"installing {', '.join(packages)} with apt")
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["apt-get", "update", "-qq"], [*line.split(), "-qq"]):
-        done = subprocess.run(command, env=quiet, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    commands = [["apt-get", "update", "-qq"], [*line.split(), "-qq", "-o", "DPkg::Lock::Timeout=300"]]
+    if "postfix" in packages:
+        commands.insert(0, ["debconf-set-selections"])
+    for command in commands:
+        done = subprocess.run(command, env=quiet, input=ANSWERS, capture_output=True, text=True, check=False)
         if done.returncode:
             raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
+
+
+def install_engines(groups: Sequence[str]) -> None:
+    """Tests of a program that is not here are skipped, so a failure ends nothing unless LETTERLOCK_ENGINES=required."""
+    missing = missing_engines(groups)
+    if not missing:
+        return
+    try:
+        install_from_apt(missing)
+    except SystemExit as refusal:
+        if os.environ.get("LETTERLOCK_ENGINES") == "required":
+            raise
+        say(f"{refusal}\nWithout them the tests that need them are skipped.")
 
 
 def fingerprint(name: str) -> str:
@@ -108,14 +150,15 @@ def install(wanted: str) -> None:
 def main(arguments: list[str]) -> None:
     if sys.version_info < OLDEST:
         raise SystemExit(f"Python {OLDEST[0]}.{OLDEST[1]} or newer is needed; this is {sys.version.split()[0]}.")
-    if len(arguments) != 1 or arguments[0] not in SETS:
-        raise SystemExit(f"usage: bootstrap.py {'|'.join(SETS)}")
-    wanted = arguments[0]
+    if len(arguments) != 1 or arguments[0] not in COMMANDS:
+        raise SystemExit(f"usage: bootstrap.py {'|'.join(COMMANDS)}")
+    wanted, engines = COMMANDS[arguments[0]]
     folder = os.open(ROOT, os.O_RDONLY)
     fcntl.flock(folder, fcntl.LOCK_EX)
     missing = missing_from_apt(wanted)
     if missing:
         install_from_apt(missing)
+    install_engines(engines)
     make_environment()
     if not installed(wanted):
         install(wanted)

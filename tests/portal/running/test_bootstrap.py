@@ -52,6 +52,32 @@ def test_it_updates_then_installs_as_root(bare: Path, monkeypatch: pytest.Monkey
     assert "openssl" in ran[1]
 
 
+def test_it_asks_nothing_while_it_installs_postfix(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 - the machine
+    ran: list[tuple[str, object]] = []
+
+    def run(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
+        ran.append((command[0], options["input"]))
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(subprocess, "run", run)
+    bootstrap.install_from_apt(["postfix"])
+    assert ran[0] == ("debconf-set-selections", "postfix postfix/main_mailer_type select No configuration\n")
+
+
+@pytest.mark.parametrize("required", [True, False])
+def test_it_goes_on_without_other_mail_programs_unless_they_are_required(monkeypatch: pytest.MonkeyPatch, *, required: bool) -> None:
+    monkeypatch.setattr(bootstrap, "ENGINES", {"test": {"gpgsm": "/nowhere/gpgsm", "openssl": "/"}})
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setenv("LETTERLOCK_ENGINES", "required" if required else "")
+    assert bootstrap.missing_engines(["test"]) == ["gpgsm"]
+    if required:
+        with pytest.raises(SystemExit, match="sudo apt-get install -y --no-install-recommends gpgsm"):
+            bootstrap.install_engines(["test"])
+    else:
+        bootstrap.install_engines(["test"])
+
+
 def test_it_knows_an_installed_set_until_its_lock_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bootstrap, "VENV", tmp_path)
     monkeypatch.setattr(bootstrap, "REQUIREMENTS", tmp_path)

@@ -42,7 +42,7 @@ def test_it_has_a_look_for_every_status(kind: str, status: str) -> None:
 
 def test_it_has_no_look_for_what_is_no_status() -> None:
     for kind, enumeration in ENUMERATIONS.items():
-        assert set(statuses.KINDS[kind][0]) == {status.value for status in enumeration}
+        assert set(statuses.KINDS[kind]) == {status.value for status in enumeration}
     with pytest.raises(KeyError):
         statuses.look("lost", "message")
 
@@ -54,8 +54,8 @@ def test_it_has_a_look_for_every_event_that_the_mailer_writes() -> None:
         if "mailer.message_states" in code:
             written |= set(re.findall(r'\bevent=(?:"" if [^"]* else )?"(\w+)"', code))
     assert {"released", "deferred"} <= written
-    assert {event for event in written if event not in statuses.EVENTS and event not in statuses.MESSAGE} == set()
-    assert {icon for _tone, icon, _word in statuses.EVENTS.values()} <= sprite()
+    assert {event for event in written if event not in statuses.EVENTS and event not in statuses.KINDS["message"]} == set()
+    assert {look.icon for look in statuses.EVENTS.values()} <= sprite()
 
 
 def test_it_draws_icon_and_word_never_colour_alone() -> None:

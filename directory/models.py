@@ -101,6 +101,8 @@ class Certificate(models.Model):
     der = models.BinaryField(_("DER"))
     spki = models.BinaryField(_("SubjectPublicKeyInfo"))
     issuer_and_serial = models.BinaryField(_("IssuerAndSerialNumber"))
+    # What the holder's program can decrypt, as the certificate itself says (RFC 4262); most certificates say nothing.
+    smime_capabilities = models.BinaryField(_("SMIMECapabilities"), null=True, blank=True)
     issuer = models.CharField(_("issuer"), max_length=500)
     serial = models.CharField(_("serial number, hex"), max_length=64)
     level = models.CharField(_("level"), max_length=8, choices=Level.choices)

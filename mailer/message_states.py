@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import connection
 
 from mailer.models import MessageStatus
+from mailer.words import MASK, without_addresses
 
 # Who acts next: QUEUED, SEALING, SEALED and HANDING the workers, HELD the recipient, UNKNOWN the operator or the relay's records.
 TRANSITIONS: Mapping[MessageStatus, frozenset[MessageStatus]] = {
@@ -53,7 +54,7 @@ class Step(NamedTuple):
     delay: timedelta | None = None
 
 
-_MOVE = """
+_MOVE = r"""
 WITH step AS (
     SELECT * FROM unnest(%(ids)s::uuid[], %(leases)s::bigint[], %(details)s::text[], %(sealed)s::bytea[], %(certificates)s::text[],
                          %(replies)s::text[], %(delays)s::float8[])
@@ -65,7 +66,7 @@ WITH step AS (
         content = CASE WHEN %(keep_content)s THEN m.content END,
         sealed = CASE WHEN %(keep_sealed)s THEN COALESCE(s.sealed, m.sealed) END,
         certificate = COALESCE(s.certificate, m.certificate),
-        relay_reply = COALESCE(s.reply, m.relay_reply),
+        relay_reply = CASE WHEN m.erased_at IS NULL THEN COALESCE(s.reply, m.relay_reply) ELSE '' END,
         not_before = COALESCE(clock_timestamp() + make_interval(secs => s.delay), m.not_before),
         lease_until = CASE WHEN %(take)s::float8 IS NOT NULL THEN clock_timestamp() + make_interval(secs => %(take)s::float8)
                            WHEN %(keep_lease)s THEN m.lease_until END,
@@ -74,10 +75,14 @@ WITH step AS (
     FROM step s
     WHERE m.id = s.id AND m.status = %(source)s
       AND (s.lease IS NULL OR (m.lease_token = s.lease AND (%(lapsed)s OR m.lease_until > clock_timestamp())))
-    RETURNING m.id, m.organization_id, m.attempt, s.detail
+    RETURNING m.id, m.organization_id, m.attempt, s.detail, lower(split_part(m.recipient, '@', 1)) AS person
 )
 INSERT INTO mailer_sendevent (message_id, organization_id, at, attempt, event, detail, actor)
-SELECT id, organization_id, clock_timestamp(), attempt, %(event)s, detail, %(actor)s FROM moved
+SELECT id, organization_id, clock_timestamp(), attempt, %(event)s,
+       CASE WHEN length(person) > 2 AND strpos(lower(detail), person) > 0
+            THEN regexp_replace(detail, '(^|\W)' || regexp_replace(person, '(\W)', '\\\1', 'g') || '(?=\W|$)', '\1' || %(mask)s, 'gi')
+            ELSE detail END,
+       %(actor)s FROM moved
 RETURNING message_id
 """
 
@@ -107,7 +112,7 @@ def move(
     parameters: dict[str, _Value | list[_Value]] = {
         "ids": [step.message for step in steps],
         "leases": [step.lease for step in steps],
-        "details": [step.detail for step in steps],
+        "details": [without_addresses(step.detail) for step in steps],
         "sealed": [step.sealed for step in steps],
         "certificates": [step.certificate for step in steps],
         "replies": [step.reply for step in steps],
@@ -121,6 +126,7 @@ def move(
         "lapsed": even_if_lapsed,
         "event": event or target.value,
         "actor": actor,
+        "mask": MASK,
     }
     with connection.cursor() as cursor:
         cursor.execute(_MOVE, parameters)
@@ -133,5 +139,5 @@ def note(messages: Sequence[UUID], *, event: str, actor: str, detail: str = "", 
         cursor.execute(
             "INSERT INTO mailer_sendevent (message_id, organization_id, at, attempt, event, detail, actor) "
             "SELECT id, organization_id, COALESCE(%s::timestamptz, clock_timestamp()), attempt, %s, %s, %s FROM mailer_message WHERE id = ANY(%s)",
-            [at, event, detail, actor, list(messages)],
+            [at, event, without_addresses(detail), actor, list(messages)],
         )

@@ -156,6 +156,7 @@ def _messages(
                 organization_id=batch.organization_id,
                 recipient=item.to.address,
                 match=item.to.match,
+                domain=item.to.match.rpartition("@")[2],
                 # An id of its own: whoever reads the mail learns nothing that opens the API.
                 message_id=f"<{uuid4()}@{sender.domain}>",
                 reference=item.reference,

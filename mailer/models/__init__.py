@@ -13,6 +13,8 @@ from mailer.models.issuing import (
 from mailer.models.keys import DataKey
 from mailer.models.notices import Notice, NoticeStatus
 from mailer.models.outbox import Batch, Message, MessageStatus, OnMissing, SendEvent
+from mailer.models.pauses import Pause
+from mailer.models.policies import SendingPolicy, SubjectPolicy
 from mailer.models.proving import Publication, PublicationStatus
 
 __all__ = [
@@ -29,10 +31,13 @@ __all__ = [
     "Notice",
     "NoticeStatus",
     "OnMissing",
+    "Pause",
     "Publication",
     "PublicationStatus",
     "SendEvent",
+    "SendingPolicy",
     "SigningIdentity",
     "SigningIdentityStatus",
+    "SubjectPolicy",
     "Suppression",
 ]

@@ -59,11 +59,14 @@ class Message(models.Model):
     """A message to one recipient. Its Message-ID is fixed at acceptance; its content is encrypted until sealed, then gone."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    batch = models.ForeignKey(Batch, models.PROTECT, related_name="messages")
+    # Neither has an index of its own: the unique constraint and `message_of_organization` begin with them.
+    batch = models.ForeignKey(Batch, models.PROTECT, related_name="messages", db_index=False)
     position = models.PositiveIntegerField(_("position"))
-    organization = models.ForeignKey(Organization, models.PROTECT, related_name="messages")
-    recipient = models.CharField(_("recipient"), max_length=320)
-    match = models.CharField(_("folded address"), max_length=320)
+    organization = models.ForeignKey(Organization, models.PROTECT, related_name="messages", db_index=False)
+    # Who it is for stands in these four and in the relay's words alone, and all are blank after an erasure.
+    recipient = models.CharField(_("recipient"), max_length=320, blank=True)
+    match = models.CharField(_("folded address"), max_length=320, blank=True)
+    domain = models.CharField(_("recipient's domain, folded"), max_length=255, blank=True)
     message_id = models.CharField(_("Message-ID"), max_length=255, unique=True)
     reference = models.CharField(_("reference"), max_length=255, blank=True)
     subject_digest = models.CharField(_("keyed digest of the subject"), max_length=64)
@@ -80,6 +83,7 @@ class Message(models.Model):
     expires_at = models.DateTimeField(_("expires at"))
     accepted_at = models.DateTimeField(_("accepted at"))
     updated_at = models.DateTimeField(_("changed at"))
+    erased_at = models.DateTimeField(_("recipient erased at"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("message")
@@ -96,11 +100,16 @@ class Message(models.Model):
             models.CheckConstraint(
                 name="something_to_send", condition=models.Q(content__isnull=False) | models.Q(sealed__isnull=False) | models.Q(status__in=FINAL)
             ),
+            models.CheckConstraint(
+                name="recipient_until_the_end",
+                condition=models.Q(erased_at__isnull=True)
+                | models.Q(status__in=FINAL, recipient="", match="", domain="", reference="", relay_reply=""),
+            ),
         ]
         indexes = [
             models.Index(fields=["not_before", "id"], name="message_queued", condition=models.Q(status="queued")),
             models.Index(fields=["lease_until"], name="message_leased", condition=models.Q(status__in=["sealing", "sealed", "handing", "unknown"])),
-            models.Index(fields=["match"], name="message_held", condition=models.Q(status="held")),
+            models.Index(fields=["match"], name="message_of_recipient"),
             models.Index(fields=["expires_at"], name="message_expiring", condition=models.Q(status="held")),
             models.Index(fields=["organization", "-accepted_at", "-id"], name="message_of_organization"),
         ]
@@ -110,11 +119,14 @@ class Message(models.Model):
 
 
 class SendEvent(models.Model):
-    """A line of the send log: append-only, the database refuses changes."""
+    """A line of the send log: append-only, the database refuses changes, and an address in it, which could not be erased.
+
+    The table is partitioned by month; a line outlives its message's row. In the database the key is (id, at).
+    """
 
     id = models.BigAutoField(primary_key=True)
-    message = models.ForeignKey(Message, models.PROTECT, related_name="events")
-    organization = models.ForeignKey(Organization, models.PROTECT, related_name="+")
+    message = models.ForeignKey(Message, models.DO_NOTHING, related_name="events", db_constraint=False)
+    organization = models.ForeignKey(Organization, models.PROTECT, related_name="+", db_constraint=False, db_index=False)
     at = models.DateTimeField(_("at"), db_default=Now())
     attempt = models.PositiveIntegerField(_("attempt"), default=0)
     event = models.CharField(_("event"), max_length=30)
@@ -124,7 +136,7 @@ class SendEvent(models.Model):
     class Meta:
         verbose_name = _("send log entry")
         verbose_name_plural = _("send log")
-        indexes = [models.Index(fields=["organization", "-id"], name="send_event_of_organization")]
+        constraints = [models.CheckConstraint(name="no_address_in_the_log", condition=~models.Q(detail__contains="@"))]
 
     def __str__(self) -> str:
         return f"{self.event} {self.message_id}"

@@ -7,7 +7,6 @@ from typing import Any, cast
 import orjson
 from django.http import HttpResponse
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import NotAuthenticated
 from rest_framework.permissions import AllowAny
@@ -19,7 +18,7 @@ from directory import answers
 from directory.answers import Ready
 from directory.api import quotas
 from directory.api.authentication import actor_of
-from directory.api.parsing import JSONBody
+from directory.api.parsing import JSONBody, parse_moment
 from directory.api.permissions import check_scope
 from directory.api.problems import Problem, unprocessable
 from directory.api.shapes import documented_certificates, documented_lookups
@@ -161,17 +160,7 @@ def _parse_usage(text: str | None) -> Usage:
 def _parse_moment(text: str | None, *, now: datetime) -> datetime | None:
     if text is None:
         return None
-    try:
-        # A plus sign that was not escaped arrives as a blank.
-        moment = parse_datetime(text.replace(" ", "+"))
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise unprocessable("/at", _("The time is not one of RFC 3339 with its offset, such as 2027-01-31T12:00:00Z."))
-    try:
-        moment = moment.astimezone(now.tzinfo)
-    except OverflowError as error:
-        raise unprocessable("/at", _("The time is out of range.")) from error
+    moment = parse_moment(text, "/at")
     if moment > now:
         raise unprocessable("/at", _("The time is in the future."))
     return moment

@@ -1,16 +1,18 @@
-"""Request bodies: JSON by orjson, read up to a limit."""
+"""Request bodies: JSON by orjson, read up to a limit. And moments in a query."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import IO, Any
 
 import orjson
 from django.http import HttpRequest, HttpResponseBase
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 from rest_framework.views import APIView
 
-from directory.api.problems import Problem, respond
+from directory.api.problems import Problem, respond, unprocessable
 
 
 class LengthRequired:
@@ -42,3 +44,18 @@ class JSONBody(BaseParser):
             return orjson.loads(body)
         except orjson.JSONDecodeError as error:
             raise ParseError(_("The body is not JSON in UTF-8.")) from error
+
+
+def parse_moment(text: str, pointer: str) -> datetime:
+    """A moment of RFC 3339 with its offset, in UTC. Raises Problem 422."""
+    try:
+        # A plus sign that was not escaped arrives as a blank.
+        moment = parse_datetime(text.replace(" ", "+"))
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise unprocessable(pointer, _("The time is not one of RFC 3339 with its offset, such as 2027-01-31T12:00:00Z."))
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise unprocessable(pointer, _("The time is out of range.")) from error

@@ -96,10 +96,12 @@ def problems(*statuses: int) -> dict[tuple[int, str], OpenApiResponse]:
         403: "the token lacks a scope",
         404: "there is no such thing, or it is not yours",
         406: "none of the accepted media types is served",
+        409: "it is past the point at which this could be done",
+        411: "the body came in chunks, without its length",
         413: "the request is too large",
         415: "the media type is not taken",
         422: "a value cannot be accepted",
-        429: "over quota: see Retry-After",
+        429: "too much at once: see Retry-After",
     }
     return {(status, _PROBLEM): OpenApiResponse(ProblemDocument, description=words[status]) for status in statuses}
 
@@ -127,5 +129,5 @@ documented_lookups = extend_schema(
     operation_id="certificates_of_addresses",
     summary="The certificates of up to 1000 addresses",
     request=LookupsRequest,
-    responses={(200, "application/json"): LookupsAnswer, **problems(400, 401, 403, 406, 413, 415, 422, 429)},
+    responses={(200, "application/json"): LookupsAnswer, **problems(400, 401, 403, 406, 411, 413, 415, 422, 429)},
 )

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from django.http import Http404, QueryDict
+from django.http import Http404
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework.permissions import BasePermission
@@ -10,21 +10,21 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from directory.api import quotas
 from directory.api.authentication import actor_of
 from directory.api.permissions import require_scope
 from directory.api.problems import Problem, unprocessable
 from directory.models import ApiToken
 from directory.tokens import Scope
-from directory.x509.errors import MalformedAddressError
-from directory.x509.names import EmailAddress
-from mailer.api.parsing import MessagesBody, parse_key, parse_send_request
+from mailer.api.parsing import MessagesBody, SendRequest, parse_key, parse_send_request
+from mailer.api.queries import asked_for, limit_of
 from mailer.api.shapes import documented_cancel, documented_list, documented_message, documented_send
 from mailer.identities import NoIdentityError
 from mailer.models import Message, MessageStatus
 from mailer.outbox import KeyReusedError, OutboxFullError, accept
-from mailer.sendlog import BadCursorError, Cursor, NotCancellableError, cancel, events_of, messages_of
+from mailer.rehearsal import Rehearsal, rehearse
+from mailer.sendlog import Cursor, NotCancellableError, cancel, events_of, messages_of
 
-PAGE, MOST_A_PAGE = 50, 200
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -38,39 +38,16 @@ class MessagesView(APIView):
 
     @documented_send
     def post(self, request: Request) -> Response:
-        token = _token(request)
-        key = parse_key(request.headers.get("Idempotency-Key"))
+        # What is wrong with a dry run has nothing to do with its key.
         wanted = parse_send_request(request.data)
-        try:
-            accepted = accept(
-                organization=token.organization,
-                sender=wanted.sender,
-                items=wanted.items,
-                on_missing=wanted.on_missing,
-                hold_days=wanted.hold_days,
-                idempotency_key=key,
-                body_digest=wanted.digest,
-                actor=actor_of(token),
-                at=timezone.now(),
-            )
-        except NoIdentityError as error:
-            raise unprocessable("/from", _("Your organisation has no active signing certificate for this address.")) from error
-        except KeyReusedError as error:
-            detail = _("This Idempotency-Key was used for another request. A new request needs a new key.")
-            raise Problem(422, _("Idempotency-Key was used"), detail, kind="idempotency-key-reused") from error
-        except OutboxFullError as error:
-            headers = {"Retry-After": str(error.retry_after)}
-            raise Problem(429, _("Too much is waiting"), _("Please send this again a little later."), kind="outbox-full", headers=headers) from error
-        messages = [
-            {"id": str(item.id), "to": item.to, "message_id": item.message_id, "status": MessageStatus.QUEUED.value} for item in accepted.messages
-        ]
-        return Response({"batch": str(accepted.batch), "messages": messages}, status=202, headers=_NO_STORE)
+        if wanted.dry_run:
+            return _rehearsed(request, wanted)
+        return _accepted(request, wanted, key=parse_key(request.headers.get("Idempotency-Key")))
 
     @documented_list
     def get(self, request: Request) -> Response:
-        query = request.query_params
-        found = messages_of(_token(request).organization, **_filters(query), after=_cursor(query))
-        limit = _limit(query)
+        limit = limit_of(request.query_params)
+        found = asked_for(_token(request).organization, request.query_params)
         rows = list(found[: limit + 1])
         after = Cursor(rows[limit - 1].accepted_at, rows[limit - 1].id).encode() if len(rows) > limit else None
         return Response({"messages": [_summary(row) for row in rows[:limit]], "next": after}, headers=_NO_STORE)
@@ -102,6 +79,65 @@ class CancelView(APIView):
         return Response(_whole(_find(request, message_id)), headers=_NO_STORE)
 
 
+def _accepted(request: Request, wanted: SendRequest, *, key: str) -> Response:
+    token = _token(request)
+    try:
+        accepted = accept(
+            organization=token.organization,
+            sender=wanted.sender,
+            items=wanted.items,
+            on_missing=wanted.on_missing,
+            hold_days=wanted.hold_days,
+            idempotency_key=key,
+            body_digest=wanted.digest,
+            actor=actor_of(token),
+            at=timezone.now(),
+        )
+    except NoIdentityError as error:
+        raise _no_identity() from error
+    except KeyReusedError as error:
+        detail = _("This Idempotency-Key was used for another request. A new request needs a new key.")
+        raise Problem(422, _("Idempotency-Key was used"), detail, kind="idempotency-key-reused") from error
+    except OutboxFullError as error:
+        headers = {"Retry-After": str(error.retry_after)}
+        raise Problem(429, _("Too much is waiting"), _("Please send this again a little later."), kind="outbox-full", headers=headers) from error
+    messages = [
+        {"id": str(item.id), "to": item.to, "message_id": item.message_id, "status": MessageStatus.QUEUED.value} for item in accepted.messages
+    ]
+    return Response({"batch": str(accepted.batch), "messages": messages}, status=202, headers=_NO_STORE)
+
+
+def _rehearsed(request: Request, wanted: SendRequest) -> Response:
+    """Counted as the look-ups that it makes: it tells who has a certificate."""
+    token, now = _token(request), timezone.now()
+    quotas.take(token=token, meta=request.META, cost=len(wanted.items), at=now)
+    try:
+        rehearsals = rehearse(organization=token.organization, sender=wanted.sender, items=wanted.items, on_missing=wanted.on_missing, at=now)
+    except NoIdentityError as error:
+        raise _no_identity() from error
+    return Response({"dry_run": True, "messages": [_outlook(rehearsal) for rehearsal in rehearsals]}, headers=_NO_STORE)
+
+
+def _no_identity() -> Problem:
+    return unprocessable("/from", _("Your organisation has no active signing certificate for this address."))
+
+
+def _outlook(rehearsal: Rehearsal) -> dict[str, object]:
+    choice = rehearsal.choice
+    return {
+        "to": rehearsal.to,
+        "reference": rehearsal.reference,
+        "status": rehearsal.outlook.value,
+        "reason": None if choice else "no_certificate",
+        "certificate": rehearsal.certificates[0] if rehearsal.certificates else None,
+        "certificates": list(rehearsal.certificates),
+        "key_management": str(choice.key_management) if choice else None,
+        "content_encryption": str(choice.content) if choice else None,
+        "receipt": [{"fingerprint": line.fingerprint, "accepted": line.accepted, "reason": line.reason} for line in rehearsal.receipt],
+        "size": rehearsal.size,
+    }
+
+
 def _token(request: Request) -> ApiToken:
     token = request.auth
     if not isinstance(token, ApiToken):
@@ -115,32 +151,6 @@ def _find(request: Request, message_id: UUID) -> Message:
     if message is None:
         raise Http404
     return message
-
-
-def _filters(query: QueryDict) -> dict[str, str]:
-    status, to = query.get("status", ""), query.get("to", "")
-    if status and status not in MessageStatus.values:
-        raise unprocessable("/status", _("There is no such status."))
-    if to:
-        try:
-            to = EmailAddress.parse(to).match
-        except MalformedAddressError as error:
-            raise unprocessable("/to", _("This is not an e-mail address.")) from error
-    return {"status": status, "to": to, "reference": query.get("reference", "").replace("\x00", "")}
-
-
-def _cursor(query: QueryDict) -> Cursor | None:
-    try:
-        return Cursor.decode(query.get("after", "")) if query.get("after") else None
-    except BadCursorError as error:
-        raise unprocessable("/after", _("This is not a cursor of ours: give “next” of the page before.")) from error
-
-
-def _limit(query: QueryDict) -> int:
-    text = query.get("limit", str(PAGE))
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= MOST_A_PAGE):
-        raise unprocessable("/limit", _("A number from 1 to %(most)d.") % {"most": MOST_A_PAGE})
-    return int(text)
 
 
 def _summary(message: Message) -> dict[str, object]:

@@ -36,7 +36,7 @@ _LATER: Mapping[str, Promise] = {
     "sandbox": gettext_lazy("A sandbox comes later. What is accepted is sent."),
 }
 _MESSAGE_FIELDS = frozenset({"to", "subject", "text", "html", "attachments", "reference"})
-_REQUEST_FIELDS = frozenset({"from", "on_missing", "hold_days"})
+_REQUEST_FIELDS = frozenset({"from", "on_missing", "hold_days", "dry_run"})
 _ATTACHMENT_FIELDS = frozenset({"filename", "content_type", "content"})
 
 
@@ -52,6 +52,7 @@ class SendRequest:
     items: list[OutgoingMessage]
     on_missing: OnMissing
     hold_days: int
+    dry_run: bool
     digest: str
 
 
@@ -85,6 +86,7 @@ def parse_send_request(data: object) -> SendRequest:
     sender = _address(data.get("from"), "/from", faults)
     on_missing = _on_missing(data.get("on_missing", OnMissing.HOLD), faults)
     hold_days = _hold_days(data.get("hold_days", HOLD_DAYS), faults)
+    dry_run = _dry_run(data.get("dry_run", False), faults)
     if "messages" in data:
         _known_fields(data, _REQUEST_FIELDS | {"messages"}, "", faults)
         items = _messages(data["messages"], faults)
@@ -95,7 +97,7 @@ def parse_send_request(data: object) -> SendRequest:
     parsed = [item for item in items if item is not None]
     if sender is None or len(parsed) != len(items):
         raise RuntimeError("a value was refused without a word")
-    return SendRequest(sender, parsed, on_missing, hold_days, sha256(orjson.dumps(data, option=orjson.OPT_SORT_KEYS)).hexdigest())
+    return SendRequest(sender, parsed, on_missing, hold_days, dry_run, sha256(orjson.dumps(data, option=orjson.OPT_SORT_KEYS)).hexdigest())
 
 
 def _messages(value: object, faults: _Faults) -> list[OutgoingMessage | None]:
@@ -217,3 +219,10 @@ def _hold_days(value: object, faults: _Faults) -> int:
         return value
     faults.add("/hold_days", _("A number of days from 1 to %(most)d.") % {"most": MOST_HOLD_DAYS})
     return HOLD_DAYS
+
+
+def _dry_run(value: object, faults: _Faults) -> bool:
+    if isinstance(value, bool):
+        return value
+    faults.add("/dry_run", _("True or false."))
+    return False

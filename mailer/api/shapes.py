@@ -1,12 +1,14 @@
 """The mailer's requests and answers as OpenAPI describes them. Requests are parsed by `mailer.api.parsing`, which says more of what is wrong."""
 
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema, inline_serializer
+from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serializer
 from rest_framework import serializers
 
-from directory.api.shapes import problems
+from directory.api.shapes import ReceiptLine, problems
 from mailer.models import MessageStatus, OnMissing, PublicationStatus
 from mailer.outbox import MOST_HOLD_DAYS, MOST_MESSAGES
+from mailer.rehearsal import Outlook
+from mailer.smime.choice import ContentCipher, KeyManagement
 
 
 class MessageAttachment(serializers.Serializer[object]):
@@ -17,7 +19,7 @@ class MessageAttachment(serializers.Serializer[object]):
 
 class MessageToSend(serializers.Serializer[object]):
     to = serializers.CharField()
-    subject = serializers.CharField(max_length=998, help_text="sealed with the text; outside stands a neutral one")
+    subject = serializers.CharField(max_length=998, help_text="sealed with the text; what stands outside is the organisation's choice")
     text = serializers.CharField()
     html = serializers.CharField(required=False, help_text="the text's twin")
     attachments = MessageAttachment(many=True, required=False)
@@ -32,6 +34,9 @@ MessagesRequest = inline_serializer(
         "messages": serializers.ListField(child=MessageToSend(), min_length=1, max_length=MOST_MESSAGES),
         "on_missing": serializers.ChoiceField(OnMissing.choices, required=False, help_text="without a certificate: hold where absent"),
         "hold_days": serializers.IntegerField(min_value=1, max_value=MOST_HOLD_DAYS, required=False, help_text="14 where absent"),
+        "dry_run": serializers.BooleanField(
+            required=False, help_text="say what would become of it; nothing is stored, nobody invited, no key needed; counts as look-ups"
+        ),
     },
 )
 
@@ -46,6 +51,24 @@ class AcceptedMessageShape(serializers.Serializer[object]):
 class AcceptedBatch(serializers.Serializer[object]):
     batch = serializers.UUIDField()
     messages = AcceptedMessageShape(many=True)
+
+
+class RehearsedMessage(serializers.Serializer[object]):
+    to = serializers.CharField()
+    reference = serializers.CharField()
+    status = serializers.ChoiceField([outlook.value for outlook in Outlook])
+    reason = serializers.CharField(allow_null=True, help_text="why these algorithms, or why not sealed: no_certificate")
+    certificate = serializers.CharField(allow_null=True, help_text="fingerprint of the selected certificate")
+    certificates = serializers.ListField(child=serializers.CharField(), help_text="all that it would be sealed to")
+    key_management = serializers.ChoiceField([name.value for name in KeyManagement], allow_null=True)
+    content_encryption = serializers.ChoiceField([name.value for name in ContentCipher], allow_null=True)
+    receipt = ReceiptLine(many=True, help_text="every candidate, and why it was taken or not")
+    size = serializers.IntegerField(help_text="octets of text and attachments")
+
+
+class DryRun(serializers.Serializer[object]):
+    dry_run = serializers.BooleanField()
+    messages = RehearsedMessage(many=True)
 
 
 class MessageEventShape(serializers.Serializer[object]):
@@ -83,16 +106,22 @@ class PublicationShape(serializers.Serializer[object]):
 
 
 _KEY = OpenApiParameter(
-    "Idempotency-Key", OpenApiTypes.STR, location=OpenApiParameter.HEADER, required=True, description="1 to 255 characters; kept for 30 days."
+    "Idempotency-Key",
+    OpenApiTypes.STR,
+    location=OpenApiParameter.HEADER,
+    description="1 to 255 visible ASCII characters; kept for 30 days. Needed for all but a dry run.",
 )
-_CONFLICT = {409: OpenApiResponse(description="it is past the point at which it could be taken back")}
 
 documented_send = extend_schema(
     operation_id="send_messages",
     summary="Send one message or up to 1000",
     parameters=[_KEY],
     request=MessagesRequest,
-    responses={(202, "application/json"): AcceptedBatch, **problems(400, 401, 403, 413, 415, 422, 429)},
+    responses={
+        (202, "application/json"): AcceptedBatch,
+        (200, "application/json"): DryRun,
+        **problems(400, 401, 403, 406, 411, 413, 415, 422, 429),
+    },
 )
 documented_list = extend_schema(
     operation_id="list_messages",
@@ -101,21 +130,23 @@ documented_list = extend_schema(
         OpenApiParameter("status", OpenApiTypes.STR, enum=MessageStatus.values),
         OpenApiParameter("to", OpenApiTypes.STR, description="an exact address"),
         OpenApiParameter("reference", OpenApiTypes.STR),
+        OpenApiParameter("since", OpenApiTypes.DATETIME, description="accepted then or later"),
+        OpenApiParameter("until", OpenApiTypes.DATETIME, description="accepted before then"),
         OpenApiParameter("after", OpenApiTypes.STR, description="`next` of the page before"),
         OpenApiParameter("limit", OpenApiTypes.INT, description="1 to 200; 50 where absent"),
     ],
-    responses={(200, "application/json"): MessagePage, **problems(401, 403, 422)},
+    responses={(200, "application/json"): MessagePage, **problems(401, 403, 406, 422)},
 )
 documented_message = extend_schema(
     operation_id="message",
     summary="One message and what became of it",
-    responses={(200, "application/json"): MessageWithEvents, **problems(401, 403, 404)},
+    responses={(200, "application/json"): MessageWithEvents, **problems(401, 403, 404, 406)},
 )
 documented_cancel = extend_schema(
     operation_id="cancel_message",
     summary="Take back a message that is queued or held",
     request=None,
-    responses={(200, "application/json"): MessageWithEvents, **_CONFLICT, **problems(401, 403, 404)},
+    responses={(200, "application/json"): MessageWithEvents, **problems(401, 403, 404, 406, 409, 411)},
 )
 documented_publish = extend_schema(
     operation_id="publish_certificate",
@@ -129,10 +160,10 @@ documented_publish = extend_schema(
             "PublicationForm", fields={"certificate": serializers.FileField(), "email": serializers.CharField(required=False)}
         ),
     },
-    responses={(202, "application/json"): PublicationShape, **problems(401, 403, 413, 415, 422, 429)},
+    responses={(202, "application/json"): PublicationShape, **problems(401, 403, 406, 411, 413, 415, 422, 429)},
 )
 documented_publication = extend_schema(
     operation_id="publication",
     summary="What became of a certificate that was handed in",
-    responses={(200, "application/json"): PublicationShape, **problems(401, 403, 404)},
+    responses={(200, "application/json"): PublicationShape, **problems(401, 403, 404, 406)},
 )

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
@@ -90,9 +90,32 @@ def test_it_filters(log: Get, bills: SigningIdentity, now: datetime) -> None:
     assert found(reference="ref-") == []
 
 
+def test_it_filters_by_moments_of_any_offset(log: Get, bills: SigningIdentity, now: datetime) -> None:
+    for hours in range(3):
+        send(bills, letter(f"h{hours}@people.example.org"), at=now - timedelta(hours=hours))
+    between = {"since": (now - timedelta(hours=1)).isoformat(), "until": now.astimezone(timezone(timedelta(hours=8))).isoformat()}
+    assert [message["to"] for message in log(**between).json()["messages"]] == ["h1@people.example.org"]
+    assert log(since=(now + timedelta(seconds=1)).isoformat()).json()["messages"] == []
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("status", "lost"), ("to", "nobody"), ("after", "???"), ("after", "eHg"), ("limit", "0"), ("limit", "201"), ("limit", "x"), ("limit", "²")],
+    [
+        ("status", "lost"),
+        ("to", "nobody"),
+        ("after", "???"),
+        ("after", "eHg"),
+        ("limit", "0"),
+        ("limit", "201"),
+        ("limit", "x"),
+        ("limit", "²"),
+        ("since", "yesterday"),
+        ("since", "2026-11-25"),
+        ("until", "2026-11-25T10:00:00"),
+        ("until", "0001-01-01T00:00:00+01:00"),
+        ("reference", "a\x00b"),
+        ("statsu", "failed"),
+    ],
 )
 def test_it_points_at_a_bad_parameter(name: str, value: str, log: Get) -> None:
     response = log(**{name: value})

@@ -22,8 +22,10 @@ from mailer.models import (
     LedgerEvent,
     Message,
     Notice,
+    Pause,
     Publication,
     SendEvent,
+    SendingPolicy,
     SigningIdentity,
     Suppression,
 )
@@ -123,6 +125,21 @@ class SendEventAdmin(ReadOnlyAdmin[SendEvent]):
     list_display = ("id", "at", "message", "event", "attempt", "actor", "detail")
     list_filter = ("event",)
     ordering = ("-id",)
+
+
+@admin.register(Pause)
+class PauseAdmin(ReadOnlyAdmin[Pause]):
+    list_display = ("paused_at", "organization", "domain", "reason", "paused_by", "resumed_at")
+    list_filter = (("resumed_at", admin.EmptyFieldListFilter),)
+    list_select_related = ("organization",)
+    ordering = ("-paused_at",)
+
+
+@admin.register(SendingPolicy)
+class SendingPolicyAdmin(ReadOnlyAdmin[SendingPolicy]):
+    list_display = ("organization", "subject", "neutral_subject", "changed_at")
+    list_filter = ("subject",)
+    list_select_related = ("organization",)
 
 
 @admin.register(Notice)

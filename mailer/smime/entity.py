@@ -22,6 +22,7 @@ class Attachment(NamedTuple):
     filename: str
     content_type: str
     content: bytes
+    content_id: str = ""
 
 
 class Content(NamedTuple):

@@ -9,15 +9,22 @@ from .encrypt import encrypt
 from .entity import Content, Protection, build_entity
 from .headers import Header, field, mailbox, unstructured
 from .recipients import Recipient
-from .sign import Signer
+from .sign import SignatureForm, Signer, Stamp
 
 _DAYS = (b"Mon", b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun")
 _MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
-_ENVELOPED_HEAD = (
-    b"Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
-    b'Content-Type: application/pkcs7-mime; smime-type=enveloped-data;\r\n name="smime.p7m"\r\n'
-    b'Content-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename="smime.p7m"\r\n\r\n'
-)
+
+
+def _outer_head(smime_type: bytes) -> bytes:
+    return (
+        b"Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
+        b"Content-Type: application/pkcs7-mime; smime-type=" + smime_type + b';\r\n name="smime.p7m"\r\n'
+        b'Content-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename="smime.p7m"\r\n\r\n'
+    )
+
+
+# RFC 8551 section 3.2.2, by whether the content cipher authenticates.
+_OUTER_HEADS = {False: _outer_head(b"enveloped-data"), True: _outer_head(b"authEnveloped-data")}
 
 
 def seal(
@@ -31,12 +38,16 @@ def seal(
     at: datetime,
     sender_name: str = "",
     neutral_subject: str | None = None,
+    form: SignatureForm = SignatureForm.DETACHED,
+    ocsp: bytes | None = None,
+    stamp: Stamp | None = None,
 ) -> bytes:
     """Sign, then encrypt, and give the message as it goes to SMTP (CRLF, not dot-stuffed).
 
-    `sender` and `recipient` are addresses, `message_id` has its angle brackets, `recipients` are certificates of one kind of key
+    `sender` and `recipient` are addresses, `message_id` has its angle brackets, `recipients` are certificates of the same algorithms
     (`recipients.apart`), `at` is aware. `neutral_subject` stands outside in place of the content's subject, which then shows in the text.
-    Raises the errors of `entity.check`, AddressRefused, EntityError, MixedRecipients.
+    `form`, `ocsp` and `stamp` are those of `Signer.sign`. Raises the errors of `entity.check` and `Signer.sign`, AddressRefused, EntityError,
+    MixedRecipients.
     """
     subject = unstructured(content.subject)
     common = b"".join((
@@ -50,8 +61,8 @@ def seal(
     # What stands outside is told inside, so that a reader sees what was protected and what was changed on the way (RFC 9788 section 2.2).
     told = b"".join(b"HP-Outer: " + line for line in _fields(outer))
     entity = build_entity(content, Protection(inner + told, legacy_display=neutral_subject is not None))
-    envelope = encrypt(signer.sign(entity, at=at), recipients)
-    return b"".join((outer, _ENVELOPED_HEAD, base64_lines(envelope)))
+    envelope = encrypt(signer.sign(entity, at=at, form=form, ocsp=ocsp, stamp=stamp), recipients)
+    return b"".join((outer, _OUTER_HEADS[recipients[0].choice.content.authenticates], base64_lines(envelope)))
 
 
 def _fields(head: bytes) -> list[bytes]:

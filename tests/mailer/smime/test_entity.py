@@ -87,7 +87,7 @@ def test_it_carries_attachments(attachments: list[Attachment]) -> None:
     assert max(map(len, entity.split(b"\r\n"))) <= 76
     found = list(read(entity).iter_attachments())
     assert [(part["Content-Disposition"].params["filename"], part.get_content_type(), part.get_payload(decode=True)) for part in found] == [
-        tuple(each) for each in attachments
+        each[:3] for each in attachments
     ]
 
 

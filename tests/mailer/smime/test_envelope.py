@@ -3,7 +3,6 @@
 import pytest
 from asn1crypto import cms
 
-from mailer.smime.choice import DEFAULTS, ContentCipher, KeyManagement
 from mailer.smime.encrypt import MAX_RECIPIENTS, encrypt
 from mailer.smime.errors import KeyRefused, MixedRecipients
 from mailer.smime.recipients import Recipient, apart
@@ -77,10 +76,3 @@ def test_it_refuses_what_is_not_a_certificate(authority: Authority, damage: "obj
     assert callable(damage)
     with pytest.raises(KeyRefused):
         Recipient.from_certificate(damage(authority.leaf(ALICE, "p256").der))
-
-
-def test_it_chooses_what_unknown_programs_open(authority: Authority) -> None:
-    assert set(DEFAULTS) == {"RSA", "P-256", "P-384"}
-    assert recipient(authority, "rsa2048").choice == (KeyManagement.RSA_PKCS1, ContentCipher.AES_256_CBC)
-    for kind in ("p256", "p384"):
-        assert recipient(authority, kind).choice == (KeyManagement.ECDH, ContentCipher.AES_256_CBC)

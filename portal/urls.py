@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from portal.views import certificates, dashboard, demo_inbox, errors, look_up, public, send_log, tokens
+from portal.views import certificates, dashboard, demo_inbox, errors, look_up, public, send_log, sending, tokens
 
 ORGANIZATION = "organizations/<uuid:organization_id>/"
 
@@ -30,6 +30,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{ORGANIZATION}send-log.csv", send_log.send_log_csv, name="send-log-csv"),
     path(f"{ORGANIZATION}send-log/<uuid:message_id>/", send_log.message, name="message"),
     path(f"{ORGANIZATION}certificate/", certificates.certificate, name="certificate"),
+    path(f"{ORGANIZATION}sending/", sending.sending, name="sending"),
     path(f"{ORGANIZATION}tokens/", tokens.tokens, name="tokens"),
     path(f"{ORGANIZATION}tokens/<uuid:token_id>/revoke/", tokens.revoke, name="token-revoke"),
 ]

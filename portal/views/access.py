@@ -17,6 +17,8 @@ View = Callable[..., HttpResponseBase]
 
 ALL_ROLES = frozenset(Role)
 TOKEN_ROLES = frozenset({Role.OWNER, Role.ADMIN, Role.DEVELOPER})
+# Who decides how the organisation sends, and whether.
+SENDING_ROLES = frozenset({Role.OWNER, Role.ADMIN})
 
 
 def member_page(*, roles: frozenset[Role] = ALL_ROLES) -> Callable[[Page[P]], View]:
@@ -43,6 +45,7 @@ def room(membership: Membership, here: str, **context: object) -> dict[str, obje
         "organization": membership.organization,
         "membership": membership,
         "makes_tokens": membership.role in TOKEN_ROLES,
+        "decides_sending": membership.role in SENDING_ROLES,
         "here": here,
         **context,
     }

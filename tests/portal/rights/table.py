@@ -75,6 +75,7 @@ RIGHTS: Mapping[str, Door] = {
     "send-log-csv": team(SAFE, *TEAM),
     "message": team(SAFE, *TEAM),
     "certificate": team(SAFE, *TEAM),
+    "sending": team(FORM, P.OWNER, P.ADMIN),
     "tokens": team(FORM, *TOKEN_MAKERS),
     "token-revoke": team(POST, *TOKEN_MAKERS),
     # The API

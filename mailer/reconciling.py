@@ -4,35 +4,53 @@ They are never sent again blindly. The relay's records decide; what they do not 
 """
 
 import logging
+from collections.abc import Sequence
 from datetime import timedelta
+from uuid import UUID
 
-from mailer.claiming import retake
+from django.conf import settings
+from django.db import connection
+from django.db.models import Max
+
 from mailer.message_states import Step, move
-from mailer.models import Message, MessageStatus
-from mailer.relays import Outcome, RelayAnswers
+from mailer.models import Message, MessageStatus, SendEvent
+from mailer.relays import Mail, Outcome, RelayAnswers
 
 logger = logging.getLogger(__name__)
 RECONCILER = "system:reconciler"
 CHUNK = 500
-# How long an answer may take, and how long until `unknown` is asked for again.
-LEASE = timedelta(seconds=60)
 # Past the lease, for the last octets of a session that is ending.
 GRACE = timedelta(seconds=1)
+
+# A message that ended many workers has a long lease, but no worker hands over longer than one lease after it said so:
+# whatever the row's lease says, the alarm does not wait for more.
+_TAKE_OVER = """
+WITH lapsed AS (
+    SELECT id FROM mailer_message
+    WHERE status = %(status)s
+      AND (lease_until IS NULL OR lease_until + make_interval(secs => %(grace)s) < statement_timestamp()
+           OR (lease_until > statement_timestamp() + make_interval(secs => %(answer)s)
+               AND updated_at + make_interval(secs => %(lease)s + %(grace)s) < statement_timestamp()))
+    ORDER BY lease_until NULLS FIRST LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+UPDATE mailer_message m SET lease_token = m.lease_token + 1, lease_until = clock_timestamp() + make_interval(secs => %(answer)s)
+FROM lapsed WHERE m.id = lapsed.id RETURNING m.id
+"""
+
+
+class NotUnknownError(Exception):
+    """Only a message of which nobody knows whether the relay took it can be settled by hand."""
 
 
 def reconcile(relay: RelayAnswers) -> int:
     """Settle what is in doubt; returns how many messages were asked for. The relay is asked outside any transaction."""
     asked = 0
     for source in (MessageStatus.HANDING, MessageStatus.UNKNOWN):
-        ids = retake(source, limit=CHUNK, hold=LEASE, grace=GRACE, tries=0)
+        ids = _take_over(source)
         if ids:
             _settle(list(Message.objects.filter(id__in=ids).defer("sealed", "content")), source, relay)
             asked += len(ids)
     return asked
-
-
-class NotUnknownError(Exception):
-    """Only a message of which nobody knows whether the relay took it can be settled by hand."""
 
 
 def settle(message: Message, *, taken: bool, actor: str, reason: str) -> None:
@@ -43,8 +61,27 @@ def settle(message: Message, *, taken: bool, actor: str, reason: str) -> None:
         raise NotUnknownError("this message is not, or no longer, unknown")
 
 
+def asked_for(messages: Sequence[Message]) -> list[Mail]:
+    """What the relay is asked: each mail, offered before the moment that its last `handing` was committed, handed over after it."""
+    said = SendEvent.objects.filter(message_id__in=[message.id for message in messages], event=MessageStatus.HANDING.value)
+    moments = dict(said.values_list("message_id").annotate(Max("at")))
+    return [
+        Mail(message.message_id, since=moments.get(message.id, message.accepted_at), until=moments.get(message.id, message.updated_at))
+        for message in messages
+    ]
+
+
+def _take_over(status: MessageStatus) -> list[UUID]:
+    """Messages whose worker had its time, for as long as an answer may take; `unknown` ones are asked for again after that."""
+    lease = settings.LETTERLOCK_LEASE_SECONDS
+    values: dict[str, str | float] = {"status": status.value, "grace": GRACE.total_seconds(), "lease": lease, "answer": lease / 2, "limit": CHUNK}
+    with connection.cursor() as cursor:
+        cursor.execute(_TAKE_OVER, values)
+        return [row[0] for row in cursor.fetchall()]
+
+
 def _settle(messages: list[Message], source: MessageStatus, relay: RelayAnswers) -> None:
-    outcomes = relay.outcomes([message.message_id for message in messages])
+    outcomes = relay.outcomes(asked_for(messages))
     steps: dict[Outcome, list[Step]] = {outcome: [] for outcome in Outcome}
     for message in messages:
         steps[outcomes.get(message.message_id, Outcome.IN_DOUBT)].append(Step(message.id, message.lease_token))

@@ -40,9 +40,17 @@ if 5 * LETTERLOCK_SMTP_SECONDS > LETTERLOCK_LEASE_SECONDS:
 LETTERLOCK_RELAY_SESSIONS = _env.integer("LETTERLOCK_RELAY_SESSIONS", 10, least=1, most=100)
 # A relay that keeps each mail it took as a file can be asked afterwards; the demo's inbox does.
 LETTERLOCK_RELAY_FOLDER = _env.text("LETTERLOCK_RELAY_FOLDER", "")
+# So can Postfix, by its log and its queue directory; and a relay that takes each Message-ID once may simply be offered a mail again.
+LETTERLOCK_RELAY_LOG = _env.text("LETTERLOCK_RELAY_LOG", "")
+LETTERLOCK_RELAY_SPOOL = _env.text("LETTERLOCK_RELAY_SPOOL", "")
+LETTERLOCK_RELAY_IDEMPOTENT = _env.boolean("LETTERLOCK_RELAY_IDEMPOTENT", default=False)
+if sum(map(bool, (LETTERLOCK_RELAY_FOLDER, LETTERLOCK_RELAY_LOG, LETTERLOCK_RELAY_IDEMPOTENT))) > 1:
+    _env.fault("LETTERLOCK_RELAY_LOG", "name one way to ask the relay: LETTERLOCK_RELAY_LOG, LETTERLOCK_RELAY_FOLDER or LETTERLOCK_RELAY_IDEMPOTENT")
 # From this many messages, or this many seconds that the oldest has waited, the outbox takes no more for now (429).
 LETTERLOCK_OUTBOX_DEPTH = _env.integer("LETTERLOCK_OUTBOX_DEPTH", 100_000, least=1, most=100_000_000)
 LETTERLOCK_OUTBOX_SECONDS = _env.integer("LETTERLOCK_OUTBOX_SECONDS", 3600, least=1, most=30 * 24 * 3600)
+# Whole months that the send log and ended messages are kept; idempotency keys live 30 days, so it is at least two.
+LETTERLOCK_LOG_MONTHS = _env.integer("LETTERLOCK_LOG_MONTHS", 24, least=2, most=1200)
 LETTERLOCK_DNS = _env.text("LETTERLOCK_DNS", "")
 LETTERLOCK_MAIL_FROM = _env.text("LETTERLOCK_MAIL_FROM", "letterlock@portal.example.org")
 LETTERLOCK_BEHIND_PROXY = _env.boolean("BEHIND_PROXY", default=False)
@@ -222,6 +230,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "issue": {"task": "mailer.tasks.issue_pending", "schedule": 1.0, "options": {"expires": 60}},
     "changes": {"task": "mailer.tasks.apply_changes", "schedule": 1.0, "options": {"expires": 60}},
     "expire": {"task": "mailer.tasks.expire", "schedule": 60.0, "options": {"expires": 60}},
+    "retention": {"task": "mailer.tasks.keep_within_time", "schedule": 3600.0, "options": {"expires": 600}},
     "checks": {"task": "onboarding.tasks.check_waiting", "schedule": 60.0, "options": {"expires": 60}},
     "registrations": {"task": "onboarding.tasks.forget_registrations", "schedule": 3600.0, "options": {"expires": 600}},
     "crl": {"task": "mailer.tasks.renew_crls", "schedule": 60.0, "options": {"expires": 60}},

@@ -14,7 +14,7 @@ from mailer.message_states import Step, move
 from mailer.models import Message, MessageStatus, Notice, NoticeStatus, SendEvent, SigningIdentity
 from mailer.notices import deliver_notices, send_notice, settle_notices
 from mailer.reconciling import NotUnknownError, reconcile, settle
-from mailer.relays import Folder, Outcome, Silent
+from mailer.relays import Folder, Mail, Outcome, Silent
 from mailer.sending import drain
 from mailer.transport import InDoubtError, Reply, Session
 from portal.running.inbox import InboxServer
@@ -30,9 +30,10 @@ class Told:
         self.outcome = outcome
         self.asked: list[str] = []
 
-    def outcomes(self, message_ids: Sequence[str]) -> Mapping[str, Outcome]:
-        self.asked += message_ids
-        return dict.fromkeys(message_ids, self.outcome)
+    def outcomes(self, mails: Sequence[Mail]) -> Mapping[str, Outcome]:
+        ids = [mail.message_id for mail in mails]
+        self.asked += ids
+        return dict.fromkeys(ids, self.outcome)
 
 
 @pytest.fixture

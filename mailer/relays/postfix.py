@@ -1,0 +1,164 @@
+"""What Postfix's log and spool tell of a mail. Free of Django.
+
+Taken: the queue manager's `from=<` line for the queue file whose `cleanup` line carries the Message-ID, or that file in mode 0700. The
+`cleanup` line is written before the file is complete and proves nothing.
+Not taken: neither, the session is over, and the log is known to reach back far enough.
+Anything else is in doubt.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from mailer.relays.answers import Mail, Outcome
+from mailer.relays.postfix_log import Line, LogError, first_time, lines, logs_of
+
+# A recipient is offered at most this long before `handing` is committed, and then the transaction's first line is written.
+MARGIN = timedelta(minutes=10)
+# Stamps may have whole seconds, and two clocks.
+_BLUR = timedelta(seconds=2)
+_COMPLETE = 0o700
+_QUEUES = ("incoming", "active", "deferred", "hold")
+_HASH = "0123456789ABCDEF"
+
+
+@dataclass
+class Transaction:
+    """One mail of one session, from the line that names its client on."""
+
+    queue: bytes
+    at: datetime
+    message_id: str = ""
+    is_taken: bool = False
+    is_open: bool = True
+
+
+@dataclass
+class Story:
+    """What the log tells about the mails that are asked for."""
+
+    reaches_back_to: datetime | None
+    last_end: datetime | None = None
+    found: dict[str, list[Transaction]] = field(default_factory=dict)
+    _sessions: dict[tuple[bytes, bytes], Transaction | None] = field(default_factory=dict)
+    _queue: dict[tuple[bytes, bytes], Transaction] = field(default_factory=dict)
+
+    def tell(self, line: Line) -> None:
+        if line.program == b"smtpd":
+            self._session(line)
+        elif line.program == b"cleanup" and line.text.startswith(b"message-id=<"):
+            self._named(line)
+        elif line.program == b"qmgr" and line.text.startswith(b"from=<"):
+            transaction = self._queue.pop((line.instance, line.queue), None)
+            if transaction is not None:
+                transaction.is_taken, transaction.is_open = True, False
+        elif line.program == b"master":
+            self._master(line)
+
+    def open_transactions(self) -> Iterator[Transaction]:
+        return (transaction for transaction in self._sessions.values() if transaction is not None and transaction.is_open)
+
+    def _session(self, line: Line) -> None:
+        session = (line.instance, line.pid)
+        if line.queue and line.text.startswith(b"client="):
+            # The next mail of a session: the one before it is settled, by its end or by RSET.
+            self._settle(session)
+            self._sessions[session] = self._queue[line.instance, line.queue] = Transaction(line.queue, line.at)
+        elif line.text.startswith((b"disconnect from ", b"fatal: ", b"panic: ")):
+            self._end(session, line.at)
+        elif line.text.startswith(b"connect from "):
+            self._settle(session)
+
+    def _named(self, line: Line) -> None:
+        transaction = self._queue.get((line.instance, line.queue))
+        if transaction is None:
+            # Its first line is older than what was read, or it came another way than by SMTP.
+            transaction = self._queue[line.instance, line.queue] = Transaction(line.queue, line.at)
+        transaction.message_id = line.text[len(b"message-id=") :].strip().decode("ascii", "replace")
+        if transaction.message_id in self.found:
+            self.found[transaction.message_id].append(transaction)
+
+    def _master(self, line: Line) -> None:
+        if line.text.startswith(b"daemon started"):
+            # A new master ends what an old one left.
+            for session in list(self._sessions):
+                self._end(session, line.at)
+            self.last_end = line.at
+        elif b"/smtpd pid " in line.text:
+            # `warning: process /usr/lib/postfix/sbin/smtpd pid 123 killed by signal 9`
+            self._end((line.instance, line.text.split(b"/smtpd pid ", 1)[1].split(b" ", 1)[0]), line.at)
+
+    def _end(self, session: tuple[bytes, bytes], at: datetime) -> None:
+        self._settle(session)
+        self._sessions.pop(session, None)
+        self.last_end = at
+
+    def _settle(self, session: tuple[bytes, bytes]) -> None:
+        transaction = self._sessions.get(session)
+        if transaction is not None:
+            transaction.is_open = False
+        self._sessions[session] = None
+
+
+class Postfix:
+    """Answers out of `log`, which may be rotated, and `spool`, the queue directory; without a spool what only it could tell stays in doubt."""
+
+    def __init__(self, log: Path, spool: Path | None = None) -> None:
+        self._log, self._spool = log, spool
+
+    def outcomes(self, mails: Sequence[Mail]) -> Mapping[str, Outcome]:
+        try:
+            story = self._read(mails)
+            unfinished = [each for found in story.found.values() for each in found if not each.is_taken]
+            complete = {transaction.queue for transaction in unfinished if self._is_complete(transaction.queue)}
+            if unfinished:
+                # What was delivered between reading the log and looking for its file has its line by now.
+                story = self._read(mails)
+        except (OSError, LogError):
+            return {mail.message_id: Outcome.IN_DOUBT for mail in mails}
+        return {mail.message_id: self._outcome(mail, story, complete) for mail in mails}
+
+    def _outcome(self, mail: Mail, story: Story, complete: set[bytes]) -> Outcome:
+        found = story.found[mail.message_id]
+        if any(transaction.is_taken or transaction.queue in complete for transaction in found):
+            return Outcome.TAKEN
+        if any(transaction.is_open for transaction in found) or (found and self._spool is None):
+            return Outcome.IN_DOUBT
+        # (1) The log reaches back to before it was offered. (2) It was written to since: a session that came to its end.
+        if story.reaches_back_to is None or story.reaches_back_to > mail.since or story.last_end is None or story.last_end < mail.since - _BLUR:
+            return Outcome.IN_DOUBT
+        # (3) No session from then is still open with a mail that has not told its Message-ID.
+        if any(not other.message_id and other.at <= mail.until + _BLUR for other in story.open_transactions()):
+            return Outcome.IN_DOUBT
+        return Outcome.NOT_TAKEN
+
+    def _read(self, mails: Sequence[Mail]) -> Story:
+        start = min(mail.since for mail in mails) - MARGIN
+        story = Story(None, found={mail.message_id: [] for mail in mails})
+        chosen: list[Path] = []
+        for path in reversed(logs_of(self._log)):
+            chosen.insert(0, path)
+            first = first_time(path)
+            if first is not None:
+                story.reaches_back_to = first
+                if first < start:
+                    break
+        for path in chosen:
+            for line in lines(path, since=start):
+                story.tell(line)
+        return story
+
+    def _is_complete(self, queue: bytes) -> bool:
+        """Whether the queue file is there in mode 0700, which it is given once all of the mail is on the disk. Raises OSError."""
+        if self._spool is None:
+            return False
+        name = queue.decode("ascii")
+        for folder in (self._spool / queue_name for queue_name in _QUEUES):
+            for path in (folder / name, *(folder / part / name for part in _HASH)):
+                try:
+                    if path.stat().st_mode & _COMPLETE == _COMPLETE:
+                        return True
+                except FileNotFoundError:
+                    continue
+        return False

@@ -43,8 +43,10 @@ ECDSA_WITH_SHA512_NAME = oid("1.2.840.10045.4.3.4")
 
 # AlgorithmIdentifiers: digests without parameters (RFC 5754 section 2), rsaEncryption with NULL (RFC 3370 section 3.2).
 SHA256 = sequence(SHA256_NAME)
+SHA384 = sequence(SHA384_NAME)
 RSA_ENCRYPTION = sequence(RSA_ENCRYPTION_NAME, NULL)
 ECDSA_WITH_SHA256 = sequence(ECDSA_WITH_SHA256_NAME)
+ECDSA_WITH_SHA384 = sequence(ECDSA_WITH_SHA384_NAME)
 
 # RFC 4055 section 2.1 gives the hash inside these parameters a NULL; the salt of PSS is as long as the hash, which is not the default of 20.
 _SHA256_WITH_NULL = sequence(SHA256_NAME, NULL)

@@ -1,11 +1,13 @@
 """Signing a MIME entity: multipart/signed (RFC 8551 section 3.5.3) or opaque application/pkcs7-mime (section 3.5.2)."""
 
 import binascii
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from hashlib import sha256
+from hashlib import sha256, sha384
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
@@ -18,7 +20,7 @@ from .choice import kind
 from .der import GENERALIZED_TIME, UTC_TIME
 from .encoding import base64_lines
 from .errors import KeyRefused
-from .signed_data import SignedAttributes, SignedData
+from .signature_parts import SignedAttributes, SignedData
 
 SigningKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 # From a signature's value to the DER of a TimeStampToken over it (RFC 3161 appendix A).
@@ -26,10 +28,9 @@ Stamp = Callable[[bytes], bytes]
 
 _HASH = hashes.SHA256()
 _PREHASHED = Prehashed(_HASH)
-_ECDSA = ec.ECDSA(_PREHASHED)
 _FIRST_GENERALIZED_YEAR = 2050  # RFC 5652 section 11.3
 
-_SIGNED_HEAD = b'Content-Type: multipart/signed; protocol="application/pkcs7-signature";\r\n micalg=sha-256; boundary="'
+_SIGNED_HEAD = b'Content-Type: multipart/signed; protocol="application/pkcs7-signature";\r\n micalg=%s; boundary="'
 _SIGNATURE_HEAD = (
     b'\r\nContent-Type: application/pkcs7-signature; name="smime.p7s"\r\nContent-Transfer-Encoding: base64\r\n'
     b'Content-Disposition: attachment; filename="smime.p7s"\r\n\r\n'
@@ -60,6 +61,32 @@ _PADDINGS = {
 }
 
 
+class _Digest(NamedTuple):
+    """What a signature is over; `micalg` is its name in MIME (RFC 8551 section 3.5.3.2)."""
+
+    of: Callable[[bytes], "hashlib._Hash"]
+    size: int
+    algorithm: bytes
+    micalg: bytes
+
+
+_SHA256 = _Digest(sha256, 32, oids.SHA256, b"sha-256")
+# gpgsm calls no signature good whose digest is shorter than the curve.
+_ECDSA = {
+    "P-256": (_SHA256, oids.ECDSA_WITH_SHA256, ec.ECDSA(_PREHASHED)),
+    "P-384": (_Digest(sha384, 48, oids.SHA384, b"sha-384"), oids.ECDSA_WITH_SHA384, ec.ECDSA(Prehashed(hashes.SHA384()))),
+}
+
+
+def _means(key: SigningKey, padding: SignaturePadding) -> tuple[_Digest, bytes, Callable[[bytes], bytes]]:
+    """The digest that suits a key, the signature's AlgorithmIdentifier, and what makes its value from a digest."""
+    if isinstance(key, rsa.RSAPrivateKey):
+        algorithm, scheme = _PADDINGS[padding]
+        return _SHA256, algorithm, lambda digest: key.sign(digest, scheme, _PREHASHED)
+    digest, algorithm, ecdsa = _ECDSA[kind(key.public_key())]
+    return digest, algorithm, lambda digest: key.sign(digest, ecdsa)
+
+
 class Signer:
     """A key with its certificate and the intermediates (all DER) that lead to, but do not include, the root."""
 
@@ -71,15 +98,16 @@ class Signer:
         issuer_and_serial, spki = cut(certificate_der)
         if key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo) != spki:
             raise KeyRefused("the certificate is for another key")
-        self._key = key
-        algorithm, self._padding = _PADDINGS[padding]
-        if isinstance(key, ec.EllipticCurvePrivateKey):
-            algorithm = oids.ECDSA_WITH_SHA256
+        self._digest, algorithm, self._value = _means(key, padding)
         self._signed_data = SignedData(
-            certificates=b"".join(sorted({certificate_der, *chain})), issuer_and_serial=issuer_and_serial, algorithm=algorithm
+            certificates=b"".join(sorted({certificate_der, *chain})),
+            issuer_and_serial=issuer_and_serial,
+            digest=self._digest.algorithm,
+            algorithm=algorithm,
         )
-        self._utc = SignedAttributes(certificate_der, UTC_TIME, len("yymmddHHMMSSZ"))
-        self._generalized = SignedAttributes(certificate_der, GENERALIZED_TIME, len("yyyymmddHHMMSSZ"))
+        self._head = _SIGNED_HEAD % self._digest.micalg
+        self._utc = SignedAttributes(certificate_der, UTC_TIME, len("yymmddHHMMSSZ"), self._digest.size)
+        self._generalized = SignedAttributes(certificate_der, GENERALIZED_TIME, len("yyyymmddHHMMSSZ"), self._digest.size)
 
     def signature(
         self,
@@ -102,11 +130,9 @@ class Signer:
             prepared, time = self._utc, utc.strftime("%y%m%d%H%M%SZ").encode()
         else:
             prepared, time = self._generalized, utc.strftime("%Y%m%d%H%M%SZ").encode()
-        attributes = prepared.of(time, sha256(entity).digest())
+        attributes = prepared.of(time, self._digest.of(entity).digest())
         # Signed as the SET OF that they are, sent under the context tag (RFC 5652 section 5.4).
-        to_sign = sha256(prepared.set_head + attributes).digest()
-        key = self._key
-        value = key.sign(to_sign, self._padding, _PREHASHED) if isinstance(key, rsa.RSAPrivateKey) else key.sign(to_sign, _ECDSA)
+        value = self._value(self._digest.of(prepared.set_head + attributes).digest())
         if form is SignatureForm.DETACHED and ocsp is None and stamp is None:
             return self._signed_data.detached(attributes, value)
         return self._signed_data.complete(
@@ -132,6 +158,6 @@ class Signer:
             return _OPAQUE_HEAD + base64_lines(der)
         boundary = b"=_" + binascii.hexlify(os.urandom(16))
         return b"".join((
-            _SIGNED_HEAD, boundary, b'"\r\n\r\n--', boundary, b"\r\n", entity, b"\r\n--", boundary,
+            self._head, boundary, b'"\r\n\r\n--', boundary, b"\r\n", entity, b"\r\n--", boundary,
             _SIGNATURE_HEAD, base64_lines(der), b"--", boundary, b"--\r\n",
         ))  # fmt: skip

@@ -20,7 +20,15 @@ from directory.x509.names import EmailAddress
 MOST_PUBLISHED = 10
 
 # What remains of an erased certificate is its fingerprint, its times and what revoking it needs.
-_ERASED_FACTS: dict[str, object] = {"der": b"", "spki": b"", "name": "", "organization_name": "", "organization_identifier": "", "country": ""}
+_ERASED_FACTS: dict[str, object] = {
+    "der": b"",
+    "spki": b"",
+    "smime_capabilities": None,
+    "name": "",
+    "organization_name": "",
+    "organization_identifier": "",
+    "country": "",
+}
 
 
 @transaction.atomic
@@ -201,4 +209,5 @@ def _facts(parsed: ParsedCertificate) -> dict[str, object]:
         "key_curve": parsed.key.curve,
         "not_before": parsed.not_before,
         "not_after": parsed.not_after,
+        "smime_capabilities": parsed.smime_capabilities,
     }

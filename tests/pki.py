@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+_SMIME_CAPABILITIES = x509.ObjectIdentifier("1.2.840.113549.1.9.15")
 PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 
 
@@ -136,8 +137,12 @@ class Authority:
         days: tuple[int, int] = (-1, 365),
         organization: str | None = None,
         purpose: x509.ObjectIdentifier = ExtendedKeyUsageOID.EMAIL_PROTECTION,
+        capabilities: bytes | None = None,
     ) -> Holder:
-        """An end-entity certificate for `email`; `days` are the ends of its validity, counted from the authority's `at`."""
+        """An end-entity certificate for `email`; `days` are the ends of its validity, counted from the authority's `at`.
+
+        `capabilities` is the DER of SMIMECapabilities for an extension of that name (RFC 4262).
+        """
         key = key or key_of(kind, email)
         subject = x509.Name([x509.NameAttribute(NameOID.ORGANIZATION_NAME, organization)] if organization else [])
         builder = (
@@ -155,6 +160,8 @@ class Authority:
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.issuer.key.public_key()), critical=False)
         )
+        if capabilities is not None:
+            builder = builder.add_extension(x509.UnrecognizedExtension(_SMIME_CAPABILITIES, capabilities), critical=False)
         return Holder(builder.sign(self.issuer.key, hashes.SHA256()), key)
 
     @property

@@ -30,8 +30,10 @@ MOST_SERIAL_OCTETS = 20
 MOST_NAME_LENGTH = 200
 MOST_ISSUER_LENGTH = 500
 MOST_ADDRESSES = 20
+MOST_CAPABILITIES = 4096
 
 _T = TypeVar("_T", bound=x509.ExtensionType)
+_SMIME_CAPABILITIES = x509.ObjectIdentifier("1.2.840.113549.1.9.15")  # RFC 4262
 _SMTP_UTF8_MAILBOX = x509.ObjectIdentifier("1.3.6.1.5.5.7.8.9")  # RFC 9598
 _UTF8_STRING = 0x0C
 _CURVES = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
@@ -101,7 +103,10 @@ class Identity:
 
 @dataclass(frozen=True)
 class ParsedCertificate:
-    """The facts of one certificate. `addresses` are those that fit this directory's rule, best source first, each once."""
+    """The facts of one certificate. `addresses` are those that fit this directory's rule, best source first, each once.
+
+    `smime_capabilities` is the extension's value, which nobody has parsed yet; None where there is none, or one of more than 4096 octets.
+    """
 
     der: bytes
     issuer_and_serial: bytes
@@ -119,6 +124,7 @@ class ParsedCertificate:
     unknown_critical: tuple[str, ...]
     not_before: datetime
     not_after: datetime
+    smime_capabilities: bytes | None
 
     @cached_property
     def fingerprint(self) -> str:
@@ -169,6 +175,7 @@ def _parse(data: bytes) -> ParsedCertificate:
         unknown_critical=usages.unknown_critical,
         not_before=not_before,
         not_after=not_after,
+        smime_capabilities=_read_capabilities(certificate),
     )
 
 
@@ -267,6 +274,17 @@ def _read_key(certificate: x509.Certificate) -> Key:
     if isinstance(key, ec.EllipticCurvePublicKey):
         return Key("EC", bits=key.key_size, curve=_CURVES.get(key.curve.name, key.curve.name))
     return Key(algorithm.dotted_string)
+
+
+def _read_capabilities(certificate: x509.Certificate) -> bytes | None:
+    """What the holder's mail program can open, as the certificate tells it (RFC 4262); whoever seals judges it."""
+    try:
+        value = certificate.extensions.get_extension_for_oid(_SMIME_CAPABILITIES).value
+    except x509.ExtensionNotFound:
+        return None
+    if not isinstance(value, x509.UnrecognizedExtension) or len(value.value) > MOST_CAPABILITIES:
+        return None
+    return value.value
 
 
 def _read_identity(subject: x509.Name) -> Identity:

@@ -13,6 +13,7 @@ from directory.selection import Usage
 from directory.x509.certificate import parse_certificate
 from directory.x509.errors import WrongAddressError
 from directory.x509.names import EmailAddress
+from mailer.smime.capabilities import OURS
 from tests.directory.conftest import ALICE, CHARLIE, Publisher
 from tests.pki import Authority
 from tests.pki import Usage as KeyUse
@@ -58,6 +59,16 @@ def test_to_publish_twice_changes_nothing(authority: Authority, db: None, at: da
     first, again = (publishing.publish(address=ADDRESS, parsed=parsed, level="V1", source="uploaded", actor=ALICE, at=at) for _ in range(2))
     assert first.pk == again.pk
     assert (Change.objects.count(), DirectoryEvent.objects.count()) == (1, 1)
+
+
+def test_it_keeps_the_capabilities_that_the_certificate_names_until_it_is_erased(authority: Authority, db: None, at: datetime) -> None:  # noqa: ARG001
+    holder = authority.leaf("alice@example.com", capabilities=OURS)
+    certificate = publishing.publish(address=ADDRESS, parsed=parse_certificate(holder.der), level="V1", source="uploaded", actor=ALICE, at=at)
+    certificate.refresh_from_db()
+    assert bytes(certificate.smime_capabilities or b"") == OURS
+    publishing.erase(mailbox=certificate.mailbox, actor=ALICE, at=at)
+    certificate.refresh_from_db()
+    assert certificate.smime_capabilities is None
 
 
 def test_charlie_cannot_publish_his_certificate_for_alice(authority: Authority, db: None, at: datetime) -> None:  # noqa: ARG001

@@ -179,6 +179,7 @@ class Change(models.Model):
         verbose_name = _("change")
         verbose_name_plural = _("changes")
         indexes = [
+            models.Index(fields=["done_at"], name="change_done", condition=models.Q(done_at__isnull=False)),
             models.Index(fields=["id"], name="change_pending", condition=models.Q(done_at__isnull=True)),
             models.Index(fields=["organization", "match"], name="change_invite_pending", condition=models.Q(done_at__isnull=True, kind="invite")),
         ]

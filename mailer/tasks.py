@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from directory import publishing
-from mailer import changes, holding, issuing, notices, outbox, proving, reconciling, revoking, sending
+from mailer import changes, holding, issuing, notices, outbox, proving, reconciling, retention, revoking, sending
 from mailer.claiming import WORKER
 from mailer.relays import relay_answers
 
@@ -43,3 +43,8 @@ def expire() -> None:
 @shared_task
 def renew_crls() -> None:
     revoking.renew_crls(at=timezone.now())
+
+
+@shared_task
+def keep_within_time() -> None:
+    retention.keep_within_time(at=timezone.now(), actor=WORKER)

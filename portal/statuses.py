@@ -32,6 +32,8 @@ def _looks(drawn: Mapping[Any, tuple[str, str]], words: Mapping[Any, str | Promi
     return {status.value: Look(*drawn[status], status.label if words is None else words[status]) for status in drawn}
 
 
+# Letters whose reader will not get them, unless they are sent anew.
+NOT_DELIVERED = (MessageStatus.BOUNCED, MessageStatus.FAILED, MessageStatus.EXPIRED)
 KINDS: Mapping[str, Looks] = {
     "message": _looks(
         {
@@ -129,10 +131,12 @@ EVENTS: Looks = {
     "reconciled_handed": Look("move", "search", _("Asked the relay: it was handed over")),
     "reconciled_not_taken": Look("move", "search", _("Asked the relay: it was not taken")),
     "handed_late": Look("move", "arrow", _("Handed over after all")),
+    "recipient_erased": Look("idle", "slash", _("Recipient erased")),
 }
 # What the mailer notes as a code beside an event; what is no code is somebody else's words and shown as they are.
 DETAILS: Mapping[str, Promise] = {
     "no_certificate": _("There is no certificate for this address."),
+    "recipient_erased": _("The recipient asked to be forgotten."),
     "sender_cannot_sign": _("The sending address has no certificate that can sign now."),
 }
 SEALING_FAILED = "sealing_failed: "

@@ -12,12 +12,13 @@ from mailer.models.issuing import (
 )
 from mailer.models.keys import DataKey
 from mailer.models.notices import Notice, NoticeStatus
-from mailer.models.outbox import Batch, Message, MessageStatus, OnMissing, SendEvent
+from mailer.models.outbox import FINAL, Batch, Message, MessageStatus, OnMissing, SendEvent
 from mailer.models.pauses import Pause
 from mailer.models.policies import SendingPolicy, SubjectPolicy
 from mailer.models.proving import Publication, PublicationStatus
 
 __all__ = [
+    "FINAL",
     "Authority",
     "Batch",
     "CertificateRevocationList",

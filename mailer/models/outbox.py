@@ -32,6 +32,7 @@ class Batch(models.Model):
         verbose_name = _("batch")
         verbose_name_plural = _("batches")
         constraints = [models.UniqueConstraint(fields=["organization", "idempotency_key"], name="idempotency_key_once")]
+        indexes = [models.Index(fields=["accepted_at", "id"], name="batch_by_age")]
 
     def __str__(self) -> str:
         return str(self.id)

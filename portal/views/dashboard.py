@@ -18,14 +18,15 @@ from mailer.models import Issuance, IssuanceStatus, Message, MessageStatus, Sign
 from mailer.sendlog import messages_of
 from onboarding.models import Membership
 from portal.charts import Columns, Day, Series, columns
+from portal.statuses import NOT_DELIVERED
 from portal.views.access import TOKEN_ROLES, member_page, room
+from portal.views.send_log import start_of
 from portal.views.tokens import EXPIRES_SOON
 
 DAYS = 14
 LATEST = 6
 VALIDATION_ENDS_SOON = timedelta(days=60)
 ON_ITS_WAY = (MessageStatus.SEALED, MessageStatus.HANDING, MessageStatus.HANDED, MessageStatus.DELIVERED, MessageStatus.UNKNOWN)
-NOT_DELIVERED = (MessageStatus.BOUNCED, MessageStatus.FAILED, MessageStatus.EXPIRED)
 WAITING = (MessageStatus.QUEUED, MessageStatus.SEALING, MessageStatus.HELD)
 SERIES = (
     Series(_("Sealed and sent"), "mark-1"),
@@ -39,27 +40,30 @@ SERIES = (
 def dashboard(request: HttpRequest, membership: Membership) -> HttpResponse:
     """The overview of one organisation."""
     organization, now = membership.organization, timezone.now()
-    messages = organization.messages
-    today = timezone.localtime(now).replace(hour=0, minute=0, second=0, microsecond=0)
-    figures = messages.aggregate(
-        today=Count("id", filter=Q(accepted_at__gte=today)),
-        sealed=Count("id", filter=Q(accepted_at__gte=today, status__in=ON_ITS_WAY)),
-        held=Count("id", filter=Q(status=MessageStatus.HELD)),
-        expiring=Count("id", filter=Q(status=MessageStatus.HELD, expires_at__lt=now + timedelta(days=7))),
-        not_delivered=Count("id", filter=Q(updated_at__gte=today, status__in=NOT_DELIVERED)),
-    )
     identities = SigningIdentity.objects.filter(organization=organization).exclude(status=SigningIdentityStatus.RETIRED)
     context = room(
         membership,
         "dashboard",
         now=now,
-        figures=figures,
+        figures=figures(organization, at=now),
         chart=fortnight(organization, at=now),
         latest=messages_of(organization)[:LATEST],
         identities=identities.select_related("certificate"),
         todo=to_do(membership, at=now),
     )
     return render(request, "organisation/dashboard.html", context)
+
+
+def figures(organization: Organization, *, at: datetime) -> dict[str, int]:
+    """What the strip shows, each counted by an index and never over the whole log."""
+    letters, today = organization.messages, start_of(timezone.localtime(at).date())
+    return {
+        **letters.filter(accepted_at__gte=today).aggregate(today=Count("id"), sealed=Count("id", filter=Q(status__in=ON_ITS_WAY))),
+        **letters.filter(status=MessageStatus.HELD).aggregate(
+            held=Count("id"), expiring=Count("id", filter=Q(expires_at__lt=at + timedelta(days=7)))
+        ),
+        "not_delivered": letters.filter(status__in=NOT_DELIVERED, updated_at__gte=today).count(),
+    }
 
 
 class Task(NamedTuple):
@@ -113,7 +117,7 @@ def fortnight(organization: Organization, *, at: datetime) -> Columns:
     last = timezone.localtime(at).date()
     first = last - timedelta(days=DAYS - 1)
     rows = (
-        Message.objects.filter(organization=organization, accepted_at__date__gte=first)
+        Message.objects.filter(organization=organization, accepted_at__gte=start_of(first))
         .annotate(day=TruncDate("accepted_at"))
         .values("day")
         .annotate(

@@ -74,8 +74,8 @@ def test_every_icon_in_a_template_is_in_the_sprite() -> None:
 
 
 def test_it_says_the_mailers_codes_in_words_and_leaves_a_relays_words_alone() -> None:
-    code = (ROOT / "mailer/sealing.py").read_text(encoding="utf-8")
-    codes = set(re.findall(r'detail="(\w+)"', code))
+    codes = {code for path in (ROOT / "mailer").glob("*.py") for code in re.findall(r'detail="(\w+)"', path.read_text(encoding="utf-8"))}
+    assert {"no_certificate"} <= codes
     assert codes == set(statuses.DETAILS)
     assert str(statuses.detail("no_certificate")) == "There is no certificate for this address."
     assert str(statuses.detail("sealing_failed: too_large")) == "The message could not be sealed (too_large)."

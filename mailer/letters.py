@@ -18,7 +18,12 @@ def pack(content: Content) -> bytes:
             "text": content.text,
             "html": content.html,
             "attachments": [
-                {"filename": part.filename, "content_type": part.content_type, "content": base64.b64encode(part.content).decode()}
+                {
+                    "filename": part.filename,
+                    "content_type": part.content_type,
+                    "content": base64.b64encode(part.content).decode(),
+                    "content_id": part.content_id,
+                }
                 for part in content.attachments
             ],
         }
@@ -27,7 +32,9 @@ def pack(content: Content) -> bytes:
 
 def unpack(packed: bytes) -> Content:
     letter = orjson.loads(packed)
-    attachments = [Attachment(part["filename"], part["content_type"], base64.b64decode(part["content"])) for part in letter["attachments"]]
+    attachments = [
+        Attachment(part["filename"], part["content_type"], base64.b64decode(part["content"]), part["content_id"]) for part in letter["attachments"]
+    ]
     return Content(letter["subject"], letter["text"], letter["html"], attachments)
 
 

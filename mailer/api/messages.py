@@ -128,7 +128,7 @@ def _outlook(rehearsal: Rehearsal) -> dict[str, object]:
         "to": rehearsal.to,
         "reference": rehearsal.reference,
         "status": rehearsal.outlook.value,
-        "reason": None if choice else "no_certificate",
+        "reason": choice.reason.value if choice else "no_certificate",
         "certificate": rehearsal.certificates[0] if rehearsal.certificates else None,
         "certificates": list(rehearsal.certificates),
         "key_management": str(choice.key_management) if choice else None,

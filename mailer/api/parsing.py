@@ -37,7 +37,7 @@ _LATER: Mapping[str, Promise] = {
 }
 _MESSAGE_FIELDS = frozenset({"to", "subject", "text", "html", "attachments", "reference"})
 _REQUEST_FIELDS = frozenset({"from", "on_missing", "hold_days", "dry_run"})
-_ATTACHMENT_FIELDS = frozenset({"filename", "content_type", "content"})
+_ATTACHMENT_FIELDS = frozenset({"filename", "content_type", "content", "content_id"})
 
 
 class MessagesBody(JSONBody):
@@ -198,10 +198,11 @@ def _attachment(value: object, pointer: str, faults: _Faults) -> Attachment | No
     filename = _text(value, "filename", pointer, faults, required=True)
     content_type = _text(value, "content_type", pointer, faults, required=True)
     encoded = _text(value, "content", pointer, faults, required=True)
+    content_id = _text(value, "content_id", pointer, faults, required=False)
     if filename is None or content_type is None or encoded is None:
         return None
     try:
-        return Attachment(filename, content_type, base64.b64decode(encoded, validate=True))
+        return Attachment(filename, content_type, base64.b64decode(encoded, validate=True), content_id or "")
     except (binascii.Error, ValueError):
         faults.add(f"{pointer}/content", _("This is not base64."))
         return None

@@ -15,6 +15,7 @@ class MessageAttachment(serializers.Serializer[object]):
     filename = serializers.CharField(max_length=255)
     content_type = serializers.CharField(help_text="such as application/pdf")
     content = serializers.CharField(help_text="base64")
+    content_id = serializers.CharField(required=False, help_text="of an image that the HTML shows as cid:<content_id>; it is then no attachment")
 
 
 class MessageToSend(serializers.Serializer[object]):
@@ -57,7 +58,9 @@ class RehearsedMessage(serializers.Serializer[object]):
     to = serializers.CharField()
     reference = serializers.CharField()
     status = serializers.ChoiceField([outlook.value for outlook in Outlook])
-    reason = serializers.CharField(allow_null=True, help_text="why these algorithms, or why not sealed: no_certificate")
+    reason = serializers.CharField(
+        allow_null=True, help_text="what the algorithms rest on: default or the recipient's own capabilities; or no_certificate"
+    )
     certificate = serializers.CharField(allow_null=True, help_text="fingerprint of the selected certificate")
     certificates = serializers.ListField(child=serializers.CharField(), help_text="all that it would be sealed to")
     key_management = serializers.ChoiceField([name.value for name in KeyManagement], allow_null=True)

@@ -53,7 +53,7 @@ def test_it_says_what_each_message_would_come_to_and_stores_nothing(rehearse: Re
     assert (found["to"], found["reference"], found["status"], found["size"]) == (TO, "r-1", "would_seal", 5)
     assert found["certificate"] == certificate.fingerprint
     assert found["certificates"] == [certificate.fingerprint]
-    assert (found["key_management"], found["content_encryption"]) == ("rsa-pkcs1-v1.5", "aes-256-cbc")
+    assert (found["key_management"], found["content_encryption"], found["reason"]) == ("rsa-pkcs1-v1.5", "aes-256-cbc", "default")
     assert found["receipt"] == [{"fingerprint": certificate.fingerprint, "accepted": True, "reason": "selected"}]
     assert missing == {
         "to": "dora@people.example.org", "reference": "", "status": "would_hold", "reason": "no_certificate", "certificate": None,

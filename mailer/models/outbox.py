@@ -113,6 +113,12 @@ class Message(models.Model):
             models.Index(fields=["match"], name="message_of_recipient"),
             models.Index(fields=["expires_at"], name="message_expiring", condition=models.Q(status="held")),
             models.Index(fields=["organization", "-accepted_at", "-id"], name="message_of_organization"),
+            # The send log's own views: few rows among many, and the status stands in other conditions already, so that nothing more is written.
+            models.Index(
+                fields=["organization", "-accepted_at", "-id"],
+                name="message_to_look_at",
+                condition=models.Q(status__in=["held", "bounced", "failed", "expired"]),
+            ),
         ]
 
     def __str__(self) -> str:

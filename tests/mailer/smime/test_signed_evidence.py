@@ -1,0 +1,132 @@
+"""An OCSP answer and a time stamp travel inside the signature, and other programs find and check them there."""
+
+import subprocess
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from asn1crypto import cms
+
+from mailer.smime.entity import Content
+from mailer.smime.errors import MalformedCms, TooLarge
+from mailer.smime.message import seal
+from mailer.smime.recipients import Recipient
+from mailer.smime.sign import SignatureForm, SignaturePadding, Signer
+from mailer.smime.signing_templates import MAX_EVIDENCE
+from tests.mailer.smime.conftest import ALICE, BANK, CHARLIE, OpenSsl
+from tests.mailer.smime.evidence import Evidence
+from tests.pki import Authority, Holder, Usage
+
+ENTITY = b"Content-Type: text/plain\r\n\r\nHello\r\n"
+WAYS = [("rsa2048", SignaturePadding.PKCS1), ("rsa2048", SignaturePadding.PSS), ("p256", SignaturePadding.PKCS1), ("p384", SignaturePadding.PKCS1)]
+TOKEN, OCSP = "id-smime-aa-timeStampToken", "1.3.6.1.5.5.7.16.2"
+
+
+@pytest.fixture
+def evidence(tmp_path: Path, authority: Authority) -> Evidence:
+    folder = tmp_path / "evidence"
+    folder.mkdir()
+    return Evidence(folder, authority)
+
+
+@pytest.fixture(scope="module")
+def bank(authority: Authority) -> Holder:
+    return authority.leaf(BANK, "p256", Usage.SIGN)
+
+
+def signer_of(holder: Holder, authority: Authority, padding: SignaturePadding = SignaturePadding.PKCS1) -> Signer:
+    return Signer(holder.key, holder.der, authority.chain, padding=padding)
+
+
+def signature_value(signature: bytes) -> bytes:
+    """By an independent parser."""
+    value = cms.ContentInfo.load(signature)["content"]["signer_infos"][0]["signature"].native
+    assert isinstance(value, bytes)
+    return value
+
+
+@pytest.mark.parametrize("form", SignatureForm)
+@pytest.mark.parametrize("way", WAYS, ids=str)
+def test_both_are_found_and_checked_by_openssl(
+    authority: Authority, evidence: Evidence, openssl: OpenSsl, way: tuple[str, SignaturePadding], form: SignatureForm
+) -> None:
+    kind, padding = way
+    holder = authority.leaf(BANK, kind, Usage.SIGN)
+    signer, answer = signer_of(holder, authority, padding), evidence.ocsp(holder)
+    entity = signer.sign(ENTITY, at=authority.at, form=form, ocsp=answer, stamp=evidence.stamp)
+    assert openssl.verify(entity, authority.roots_pem) == ENTITY
+
+    signature = signer.signature(ENTITY, at=authority.at, form=form, ocsp=answer, stamp=evidence.stamp)
+    assert evidence.found(signature, after=OCSP, tag="SEQUENCE") == answer
+    assert evidence.status(evidence.found(signature, after=OCSP, tag="SEQUENCE"), holder) == "good"
+    evidence.check_stamp(evidence.found(signature, after=TOKEN, tag="SEQUENCE"), signature_value(signature))
+
+
+def test_the_stamp_is_over_the_value_that_openssl_cuts_out(authority: Authority, evidence: Evidence) -> None:
+    """Its certificates and those of the stamp being EC, the last rsaEncryption is the signature's own algorithm."""
+    signer = signer_of(authority.leaf(BANK, "rsa2048", Usage.SIGN), authority)
+    signature = signer.signature(ENTITY, at=authority.at, stamp=evidence.stamp)
+    value = evidence.found(signature, after="rsaEncryption", tag="OCTET STRING", nth=-1)
+    evidence.check_stamp(evidence.found(signature, after=TOKEN, tag="SEQUENCE"), value)
+
+
+def test_a_stamp_on_charlies_signature_says_nothing_of_the_banks(authority: Authority, evidence: Evidence, bank: Holder) -> None:
+    charlie = authority.leaf(CHARLIE, "p256", Usage.SIGN)
+    signatures = [signer_of(holder, authority).signature(ENTITY, at=authority.at, stamp=evidence.stamp) for holder in (bank, charlie)]
+    tokens = [evidence.found(signature, after=TOKEN, tag="SEQUENCE") for signature in signatures]
+    evidence.check_stamp(tokens[1], signature_value(signatures[1]))
+    with pytest.raises(subprocess.CalledProcessError):
+        evidence.check_stamp(tokens[1], signature_value(signatures[0]))
+
+
+@pytest.mark.parametrize("given", [(False, False), (False, True), (True, False), (True, True)], ids=str)
+@pytest.mark.parametrize("form", SignatureForm)
+def test_the_version_follows_what_is_inside(
+    authority: Authority, evidence: Evidence, bank: Holder, given: tuple[bool, bool], form: SignatureForm
+) -> None:
+    with_ocsp, with_stamp = given
+    signature = signer_of(bank, authority).signature(
+        ENTITY, at=authority.at, form=form, ocsp=evidence.ocsp(bank) if with_ocsp else None, stamp=evidence.stamp if with_stamp else None
+    )
+    signed = cms.ContentInfo.load(signature, strict=True)["content"]
+    assert signed["version"].native == ("v5" if with_ocsp else "v1")
+    assert (signed["crls"].native is not None) is with_ocsp
+    assert (signed["signer_infos"][0]["unsigned_attrs"].native is not None) is with_stamp
+    assert (signed["encap_content_info"]["content"].native is not None) is (form is SignatureForm.OPAQUE)
+    again = subprocess.run(["openssl", "cms", "-cmsout", "-inform", "DER", "-outform", "DER"], input=signature, capture_output=True, check=True)
+    assert again.stdout == signature
+
+
+@pytest.mark.parametrize("damage", [b"", b"\x04\x00", b"\x30\x80\x00\x00", b"\x30\x01", b"\x30\x00\x00"], ids=bytes.hex)
+def test_what_could_break_out_of_its_place_is_refused(authority: Authority, bank: Holder, damage: bytes) -> None:
+    signer = signer_of(bank, authority)
+    with pytest.raises(MalformedCms):
+        signer.sign(ENTITY, at=authority.at, ocsp=damage)
+    with pytest.raises(MalformedCms):
+        signer.sign(ENTITY, at=authority.at, stamp=lambda _: damage)
+
+
+def test_what_is_too_large_is_refused(authority: Authority, bank: Holder) -> None:
+    large = b"\x30\x83\x01\x00\x00" + bytes(MAX_EVIDENCE)
+    for given in ({"ocsp": large}, {"stamp": lambda _: large}):
+        with pytest.raises(TooLarge):
+            signer_of(bank, authority).sign(ENTITY, at=authority.at, **given)
+
+
+def test_a_sealed_message_carries_them(authority: Authority, evidence: Evidence, openssl: OpenSsl, bank: Holder, at: datetime) -> None:
+    alice, answer = authority.leaf(ALICE, "p256", Usage.ENCRYPT), evidence.ocsp(bank)
+    message = seal(
+        Content("Statement", "Text"),
+        sender=BANK,
+        recipient=ALICE,
+        signer=signer_of(bank, authority),
+        recipients=[Recipient.from_certificate(alice.der)],
+        message_id="<statement-1@bank.example.com>",
+        at=at,
+        form=SignatureForm.OPAQUE,
+        ocsp=answer,
+        stamp=evidence.stamp,
+    )
+    opened = openssl.decrypt(message, alice)
+    assert b"smime-type=signed-data" in opened
+    assert openssl.verify(opened, authority.roots_pem).endswith(b"Text\r\n")

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from portal.views import certificates, dashboard, demo_inbox, errors, look_up, public, send_log, sending, tokens
+from portal.views import certificates, dashboard, demo_inbox, errors, letters, look_up, public, send_log, sending, tokens
 
 ORGANIZATION = "organizations/<uuid:organization_id>/"
 
@@ -28,7 +28,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(ORGANIZATION, dashboard.dashboard, name="dashboard"),
     path(f"{ORGANIZATION}send-log/", send_log.send_log, name="send-log"),
     path(f"{ORGANIZATION}send-log.csv", send_log.send_log_csv, name="send-log-csv"),
-    path(f"{ORGANIZATION}send-log/<uuid:message_id>/", send_log.message, name="message"),
+    path(f"{ORGANIZATION}send-log/<uuid:message_id>/", letters.message, name="message"),
+    path(f"{ORGANIZATION}send-log/<uuid:message_id>/cancel/", letters.take_back, name="message-cancel"),
     path(f"{ORGANIZATION}certificate/", certificates.certificate, name="certificate"),
     path(f"{ORGANIZATION}sending/", sending.sending, name="sending"),
     path(f"{ORGANIZATION}tokens/", tokens.tokens, name="tokens"),

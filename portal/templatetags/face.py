@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext
 
 from directory.models import Certificate
+from mailer.models import Message
 from portal import statuses
 
 register = template.Library()
@@ -97,6 +98,12 @@ def soft_address(value: object) -> SafeString:
     """An e-mail address that may be broken before its @."""
     local, at, domain = str(value).rpartition("@")
     return format_html("{}<wbr>{}{}", local, at, domain) if at else format_html("{}", domain)
+
+
+@register.simple_tag
+def recipient(letter: Message) -> SafeString:
+    """Who a letter is for, or that this was erased."""
+    return soft_address(letter.recipient) if letter.recipient else format_html('<span class="mute">{}</span>', _("erased"))
 
 
 @register.simple_tag

@@ -1,10 +1,9 @@
-"""The send log: what was sent to whom and what became of it, with filters, one page a letter, and CSV."""
+"""The send log: what was sent to whom and what became of it, with filters, and as CSV."""
 
 import csv
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from urllib.parse import urlencode
-from uuid import UUID
 
 from django import forms
 from django.contrib import messages
@@ -16,11 +15,11 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
-from directory.models import Certificate, Organization
+from directory.models import Organization
 from directory.x509.errors import MalformedAddressError
 from directory.x509.names import EmailAddress
 from mailer.models import Message, MessageStatus
-from mailer.sendlog import BadCursorError, Cursor, events_of, messages_of
+from mailer.sendlog import BadCursorError, Cursor, messages_of
 from onboarding.models import Membership
 from portal.statuses import NOT_DELIVERED
 from portal.views.access import member_page, room
@@ -160,26 +159,6 @@ def _page(letters: QuerySet[Message], *, after: str, before: str) -> tuple[list[
     if not rows:
         return rows, None, None
     return rows, Cursor(rows[0].accepted_at, rows[0].id) if newer else None, Cursor(rows[-1].accepted_at, rows[-1].id) if older else None
-
-
-@require_safe
-@member_page()
-def message(request: HttpRequest, membership: Membership, message_id: UUID) -> HttpResponse:
-    """One letter: what happened, for which certificate it was sealed, what was kept."""
-    letter = Message.objects.filter(organization=membership.organization, id=message_id).select_related("batch__identity").first()
-    if letter is None:
-        raise Http404
-    certificate = Certificate.objects.filter(fingerprint=letter.certificate, mailbox__match=letter.match).first() if letter.certificate else None
-    context = room(
-        membership,
-        "send-log",
-        letter=letter,
-        certificate=certificate,
-        events=events_of(letter),
-        sender=letter.batch.identity.address,
-        kept="content" if letter.content else "sealed" if letter.sealed else "",
-    )
-    return render(request, "organisation/message.html", context)
 
 
 @require_safe

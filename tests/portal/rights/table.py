@@ -74,6 +74,7 @@ RIGHTS: Mapping[str, Door] = {
     "send-log": team(SAFE, *TEAM),
     "send-log-csv": team(SAFE, *TEAM),
     "message": team(SAFE, *TEAM),
+    "message-cancel": team(FORM, *TOKEN_MAKERS),
     "certificate": team(SAFE, *TEAM),
     "sending": team(FORM, P.OWNER, P.ADMIN),
     "tokens": team(FORM, *TOKEN_MAKERS),

@@ -1,5 +1,6 @@
 """Accepting messages: batch, messages and send log in one transaction. Accepted means stored; the workers are only woken."""
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,10 +13,11 @@ from django.db.models import QuerySet
 
 from directory.models import Organization
 from directory.x509.names import EmailAddress
+from mailer.copying import copy_rows
 from mailer.custody import OwnerCipher, cipher_of
 from mailer.identities import find_identity
 from mailer.letters import context, pack
-from mailer.models import Batch, Message, OnMissing, SendEvent
+from mailer.models import Batch, MessageStatus, OnMissing
 from mailer.smime.entity import Content
 from mailer.waking import wake_outbox
 
@@ -24,6 +26,16 @@ KEY_LIFETIME = timedelta(days=30)
 HOLD_DAYS, MOST_HOLD_DAYS = 14, 30
 RETRY_AFTER_SECONDS = 30
 _DEPTH_SECONDS = 1.0
+_MESSAGE = {
+    "id": "uuid", "batch_id": "uuid", "position": "int4", "organization_id": "uuid", "recipient": "text", "match": "text", "domain": "text",
+    "message_id": "text", "reference": "text", "subject_digest": "text", "size": "int4", "status": "text", "content": "bytea",
+    "certificate": "text", "relay_reply": "text", "attempt": "int4", "not_before": "timestamptz", "lease_token": "int8",
+    "expires_at": "timestamptz", "accepted_at": "timestamptz", "updated_at": "timestamptz",
+}  # fmt: skip
+_EVENT = {"message_id": "uuid", "organization_id": "uuid", "attempt": "int4", "event": "text", "detail": "text", "actor": "text"}
+
+
+_Row = tuple[UUID, UUID, int, UUID, str, str, str, str, str, str, int, str, bytes, str, str, int, datetime, int, datetime, datetime, datetime]
 
 
 class OutboxError(Exception):
@@ -105,15 +117,13 @@ def accept(
         actor=actor,
         accepted_at=at,
     )
-    messages = _messages(batch, items, cipher=cipher, sender=sender, at=at, hold_days=hold_days)
+    # Outside the transaction, which is the shorter for it: others may wait for this key.
+    rows = _rows(batch, items, cipher=cipher, sender=sender, at=at, hold_days=hold_days)
     with transaction.atomic():
         if _insert(batch):
-            Message.objects.bulk_create(messages)
-            SendEvent.objects.bulk_create(
-                SendEvent(message=message, organization=organization, event="accepted", actor=actor) for message in messages
-            )
+            store(batch, rows)
             wake_outbox()
-            return _answer(batch, messages)
+            return Accepted(batch.id, [AcceptedMessage(row[0], row[4], row[7]) for row in rows])
     # Somebody stored this key between the first look and the insert, which waited for their commit.
     known = _known(organization, idempotency_key, body_digest, at=at)
     if known is None:
@@ -139,37 +149,34 @@ def _known(organization: Organization, key: str, body_digest: str, *, at: dateti
         return None
     if batch.body_digest != body_digest:
         raise KeyReusedError
-    return _answer(batch, list(batch.messages.order_by("position").only("id", "recipient", "message_id")))
+    messages = batch.messages.order_by("position").values_list("id", "recipient", "message_id")
+    return Accepted(batch.id, [AcceptedMessage(*row) for row in messages])
 
 
-def _messages(
-    batch: Batch, items: Sequence[OutgoingMessage], *, cipher: OwnerCipher, sender: EmailAddress, at: datetime, hold_days: int
-) -> list[Message]:
-    messages = []
+def _rows(batch: Batch, items: Sequence[OutgoingMessage], *, cipher: OwnerCipher, sender: EmailAddress, at: datetime, hold_days: int) -> list[_Row]:
+    """The messages in the columns of `_MESSAGE`."""
+    organization, queued, expires_at = batch.organization_id, MessageStatus.QUEUED.value, at + timedelta(days=hold_days)
+    # Bills of one run have one subject.
+    digests = {subject: cipher.digest(subject, context="subject") for subject in {item.content.subject for item in items}}
+    rows: list[_Row] = []
     for position, item in enumerate(items):
-        message_id = uuid4()
-        messages.append(
-            Message(
-                id=message_id,
-                batch=batch,
-                position=position,
-                organization_id=batch.organization_id,
-                recipient=item.to.address,
-                match=item.to.match,
-                domain=item.to.match.rpartition("@")[2],
-                # An id of its own: whoever reads the mail learns nothing that opens the API.
-                message_id=f"<{uuid4()}@{sender.domain}>",
-                reference=item.reference,
-                subject_digest=cipher.digest(item.content.subject, context="subject"),
-                size=item.size,
-                content=cipher.encrypt(pack(item.content), context=context(message_id)),
-                not_before=at,
-                expires_at=at + timedelta(days=hold_days),
-                accepted_at=at,
-                updated_at=at,
+        message, said = uuid4(), item.content
+        content = cipher.encrypt(pack(said), context=context(message))
+        # A Message-ID of its own: whoever reads the mail learns nothing that opens the API.
+        message_id = f"<{os.urandom(16).hex()}@{sender.domain}>"
+        rows.append(
+            (
+                message, batch.id, position, organization, item.to.address, item.to.match, item.to.domain, message_id, item.reference,
+                digests[said.subject], item.size, queued, content, "", "", 0, at, 0, expires_at, at, at,
             )
-        )
-    return messages
+        )  # fmt: skip
+    return rows
+
+
+def store(batch: Batch, rows: Sequence[_Row]) -> None:
+    """Write the messages and their first log lines; call inside the transaction that wrote the batch."""
+    copy_rows("mailer_message", _MESSAGE, rows)
+    copy_rows("mailer_sendevent", _EVENT, [(row[0], batch.organization_id, 0, "accepted", "", batch.actor) for row in rows])
 
 
 def _insert(batch: Batch) -> bool:
@@ -185,10 +192,6 @@ def _insert(batch: Batch) -> bool:
         )  # fmt: skip
         inserted: int = cursor.rowcount
     return inserted == 1
-
-
-def _answer(batch: Batch, messages: Sequence[Message]) -> Accepted:
-    return Accepted(batch.id, [AcceptedMessage(message.id, message.recipient, message.message_id) for message in messages])
 
 
 class _Depth:

@@ -1,63 +1,196 @@
-"""Does a signer's certificate lead to a trusted root, for e-mail, at a given time?"""
+"""Does a signer's certificate lead to a trusted root, for e-mail, at a given time, unrevoked? (RFC 5280 section 6, RFC 8550 section 4)
 
-from collections.abc import Sequence
-from datetime import datetime
+pyhanko-certvalidator validates; it fetches nothing here, and its coroutines never wait, so that no event loop is needed.
+"""
 
-from cryptography import x509
-from cryptography.x509.oid import ExtendedKeyUsageOID
-from cryptography.x509.verification import Criticality, ExtensionPolicy, Policy, PolicyBuilder, Store, VerificationError
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple, TypeVar
 
-_MAX_DEPTH = 6
-
-
-def _mails(_policy: Policy, _certificate: x509.Certificate, usage: x509.ExtendedKeyUsage | None) -> None:
-    if usage is not None and not {ExtendedKeyUsageOID.EMAIL_PROTECTION, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE} & set(usage):
-        raise ValueError("not for e-mail")
-
-
-def _is_authority(_policy: Policy, _certificate: x509.Certificate, constraints: x509.BasicConstraints) -> None:
-    if not constraints.ca:
-        raise ValueError("not a certificate authority")
-
-
-def _certifies(_policy: Policy, _certificate: x509.Certificate, usage: x509.KeyUsage | None) -> None:
-    if usage is not None and not usage.key_cert_sign:
-        raise ValueError("may not certify")
-
-
-_LEAF = ExtensionPolicy.permit_all().may_be_present(x509.ExtendedKeyUsage, Criticality.AGNOSTIC, _mails)
-_AUTHORITY = (
-    ExtensionPolicy.permit_all()
-    .require_present(x509.BasicConstraints, Criticality.AGNOSTIC, _is_authority)
-    .may_be_present(x509.KeyUsage, Criticality.AGNOSTIC, _certifies)
-    .may_be_present(x509.ExtendedKeyUsage, Criticality.AGNOSTIC, _mails)
+from asn1crypto import crl, ocsp, x509
+from pyhanko_certvalidator import PKIXValidationParams, ValidationContext
+from pyhanko_certvalidator.authority import TrustAnchor
+from pyhanko_certvalidator.errors import (
+    CRLValidationError,
+    DisallowedAlgorithmError,
+    InsufficientRevinfoError,
+    OCSPValidationError,
+    PathBuildingError,
+    PathError,
+    RevokedError,
+    ValidationError,
 )
+from pyhanko_certvalidator.path import ValidationPath
+from pyhanko_certvalidator.policy_decl import (
+    NO_REVOCATION,
+    REQUIRE_REVINFO,
+    CertRevTrustPolicy,
+    RevocationCheckingPolicy,
+    RevocationCheckingRule,
+)
+from pyhanko_certvalidator.registry import CertificateRegistry, TrustManager
+from pyhanko_certvalidator.validate import async_validate_path
+
+from .errors import MalformedCms
+from .outcomes import Outcome
+from .signer_certificate import PARSE_FAULTS, load, may_be_for_mail
+from .trust import Revocation, Trust
+
+# A stranger's certificates can be cross-signed into a maze: so many steps and complete paths are tried, and none is longer.
+_MAX_STEPS = 200
+_MAX_PATHS = 16
+_MAX_PATH = 10
+# A revoked root path is worse news than one that is only unknown.
+_WORST_FIRST = (Outcome.REVOKED, Outcome.UNKNOWN_REVOCATION, Outcome.LEGACY_ALGORITHM, Outcome.UNTRUSTED)
+_LEAF_ALONE = RevocationCheckingPolicy(RevocationCheckingRule.CRL_OR_OCSP_REQUIRED, RevocationCheckingRule.NO_CHECK)
+
+T = TypeVar("T")
 
 
-def may_sign_mail(certificate: x509.Certificate) -> bool:
-    """Key usage and extended key usage let its key sign mail (RFC 8550 section 4.4). An absent extension allows all."""
-    extensions = certificate.extensions
+class _BoundedRegistry(CertificateRegistry):
+    """Answers so many questions for an issuer and no more."""
+
+    steps = 0
+
+    def find_potential_issuers(self, cert: x509.Certificate, trust_manager: TrustManager) -> Iterator[TrustAnchor | x509.Certificate]:
+        self.steps += 1
+        if self.steps > _MAX_STEPS:
+            raise PathBuildingError("too many ways")
+        yield from super().find_potential_issuers(cert, trust_manager)
+
+
+class _Ground(NamedTuple):
+    """All that a judgement goes by, parsed."""
+
+    trust: Trust
+    at: datetime
+    roots: list[x509.Certificate]
+    helpers: list[x509.Certificate]
+    crls: list[crl.CertificateList]
+    ocsp: list[ocsp.OCSPResponse]
+
+    def context(self, policy: RevocationCheckingPolicy) -> ValidationContext:
+        return ValidationContext(
+            trust_roots=self.roots,
+            certificate_registry=_BoundedRegistry.build(self.helpers, cert_fetcher=None),
+            moment=self.at,
+            allow_fetching=False,
+            crls=self.crls,
+            ocsps=self.ocsp,
+            revinfo_policy=CertRevTrustPolicy(policy),
+            time_tolerance=timedelta(0),
+        )
+
+
+def judge(
+    trust: Trust, leaf: x509.Certificate, others: Sequence[bytes], *, at: datetime, crls: Sequence[bytes] = (), answers: Sequence[bytes] = ()
+) -> Outcome:
+    """VERIFIED, or why the path does not count. `others`, `crls` and OCSP `answers` came with the message; signed as they are, they may be used.
+
+    1. Paths from the leaf by way of the certificates at hand to a root.
+    2. Each is validated without revocation, and its authorities must be for e-mail.
+    3. Revocation: of every certificate where it is required, else by the answers at hand.
+    """
+    ground = _Ground(
+        trust,
+        at,
+        _readable(load, trust.roots),
+        _readable(load, [*trust.intermediates, *others]),
+        _readable(_load_crl, [*trust.crls, *crls]),
+        _readable(_load_answer, [*trust.ocsp, *answers]),
+    )
     try:
-        usage = extensions.get_extension_for_class(x509.KeyUsage).value
-        if not (usage.digital_signature or usage.content_commitment):
-            return False
-    except x509.ExtensionNotFound:
-        pass
-    try:
-        purposes = set(extensions.get_extension_for_class(x509.ExtendedKeyUsage).value)
-    except x509.ExtensionNotFound:
-        return True
-    return bool({ExtendedKeyUsageOID.EMAIL_PROTECTION, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE} & purposes)
+        # Step 1.
+        paths = _run(_paths(ground.context(NO_REVOCATION), leaf))
+    except (PathError, *PARSE_FAULTS):
+        return Outcome.UNTRUSTED
+    found = set()
+    for path in paths:
+        outcome = _judge_path(ground, path)
+        if outcome is Outcome.VERIFIED:
+            return outcome
+        found.add(outcome)
+    return next((outcome for outcome in _WORST_FIRST if outcome in found), Outcome.UNTRUSTED)
 
 
-def leads_to(roots: Sequence[x509.Certificate], leaf: x509.Certificate, others: Sequence[x509.Certificate], *, at: datetime) -> bool:
-    """A path of valid certificates exists from `leaf` by way of `others` to one of `roots` (RFC 5280 section 6). Revocation is asked elsewhere."""
-    if not roots:
-        return False
-    builder = PolicyBuilder().store(Store(list(roots))).time(at).max_chain_depth(_MAX_DEPTH)
-    verifier = builder.extension_policies(ee_policy=_LEAF, ca_policy=_AUTHORITY).build_client_verifier()
+def _load_crl(encoding: bytes) -> crl.CertificateList:
+    return crl.CertificateList.load(encoding, strict=True)
+
+
+def _load_answer(encoding: bytes) -> ocsp.OCSPResponse:
+    return ocsp.OCSPResponse.load(encoding, strict=True)
+
+
+def _readable(parse: Callable[[bytes], T], encodings: Sequence[bytes]) -> list[T]:
+    """Those that can be read: what cannot proves nothing."""
+    found = []
+    for encoding in encodings:
+        try:
+            found.append(parse(encoding))
+        except (MalformedCms, *PARSE_FAULTS):
+            continue
+    return found
+
+
+async def _paths(context: ValidationContext, leaf: x509.Certificate) -> list[ValidationPath]:
+    found: list[ValidationPath] = []
+    steps = context.path_builder.async_build_paths_lazy(leaf)
+    while len(found) < _MAX_PATHS:
+        try:
+            path = await anext(steps)
+        except (StopAsyncIteration, PathBuildingError):
+            break
+        if len(path) <= _MAX_PATH:
+            found.append(path)
+    return found
+
+
+def _judge_path(ground: _Ground, path: ValidationPath) -> Outcome:
+    # Step 2.
+    outcome = _validate(ground, path, NO_REVOCATION)
+    if outcome is not Outcome.VERIFIED:
+        return outcome
+    certificates = list(path.iter_certs(include_root=False))
+    if not all(may_be_for_mail(authority) for authority in certificates[:-1]):
+        return Outcome.UNTRUSTED
+    # Step 3.
+    if ground.trust.revocation is Revocation.REQUIRE:
+        return _validate(ground, path, REQUIRE_REVINFO)
+    if ground.crls or ground.ocsp:
+        # Each certificate in turn as the end of its own path, so that one without an answer does not hide another that is revoked.
+        for certificate in certificates:
+            if _validate(ground, path.truncate_to_issuer_and_append(certificate), _LEAF_ALONE) is Outcome.REVOKED:
+                return Outcome.REVOKED
+    return Outcome.VERIFIED
+
+
+def _validate(ground: _Ground, path: ValidationPath, policy: RevocationCheckingPolicy) -> Outcome:
+    trust = ground.trust
+    parameters = PKIXValidationParams(
+        user_initial_policy_set=frozenset(trust.policies or ["any_policy"]),
+        initial_explicit_policy=trust.explicit_policy or bool(trust.policies),
+        initial_policy_mapping_inhibit=trust.inhibit_policy_mapping,
+        initial_any_policy_inhibit=trust.inhibit_any_policy,
+    )
     try:
-        verifier.verify(leaf, list(others))
-    except VerificationError:
-        return False
-    return True
+        _run(async_validate_path(ground.context(policy), path, parameters))
+    except RevokedError:
+        return Outcome.REVOKED
+    except InsufficientRevinfoError:
+        return Outcome.UNKNOWN_REVOCATION
+    except DisallowedAlgorithmError:
+        return Outcome.LEGACY_ALGORITHM
+    except (ValidationError, PathError, CRLValidationError, OCSPValidationError, *PARSE_FAULTS):
+        return Outcome.UNTRUSTED
+    return Outcome.VERIFIED
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    """The result of a coroutine that never waits."""
+    try:
+        work.send(None)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    work.close()
+    raise RuntimeError("path validation wanted to wait, though nothing is fetched")

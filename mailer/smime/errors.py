@@ -38,6 +38,12 @@ class MediaTypeRefused(EntityError):
     code = "media_type_refused"
 
 
+class ContentIdRefused(EntityError):
+    """An inline image that cannot be: its id is odd or used twice, it is no image, or the HTML does not show it."""
+
+    code = "content_id_refused"
+
+
 class TooLarge(SmimeError):
     """Over a limit of this package."""
 
@@ -78,3 +84,9 @@ class CannotDecrypt(SmimeError):
     """The key or the content did not decrypt; one error for every cause, so that nothing is an oracle (RFC 3218)."""
 
     code = "cannot_decrypt"
+
+
+class LegacyAlgorithm(UnsupportedAlgorithm):
+    """By an algorithm so old that nothing computes it any more, or that must not be relied on."""
+
+    code = "legacy_algorithm"

@@ -2,72 +2,162 @@
 
 import base64
 import binascii
-from email import message_from_bytes
-from email.message import Message
-from email.policy import compat32
+import quopri
+import re
+from collections.abc import Iterator
+from enum import StrEnum
+from typing import NamedTuple
 
+from . import oids
+from .der import OID, SEQUENCE
 from .errors import MalformedCms, TooLarge
-from .reader import MAX_CMS
+from .foreign import AUTHENTICATED_ENVELOPED_DATA, COMPRESSED_DATA
+from .head import Head, split
+from .reader import MAX_CMS, Reader
 
-_MAX_HEAD = 64 * 1024
 _MAX_BOUNDARY = 70  # RFC 2046 section 5.1.1
-_PKCS7_TYPES = {"application/pkcs7-mime", "application/x-pkcs7-mime"}
-_SIGNATURE_TYPES = {"application/pkcs7-signature", "application/x-pkcs7-signature"}
+_MAX_PARTS = 200
+_MAX_NESTING = 8
+_PKCS7_TYPES = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
+_SIGNATURE_TYPES = frozenset({"application/pkcs7-signature", "application/x-pkcs7-signature"})
+# Where a gateway has lost the type, the file name tells (RFC 8551 section 3.9).
+_ANY_TYPE = "application/octet-stream"
+_CMS_NAMES = (".p7m", ".p7z")
+_BARE_LINE_END = re.compile(rb"(?<!\r)\n")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}\Z")
 
 
-def head_of(entity: bytes) -> tuple[Message, bytes]:
-    """The header fields and the octets of the body. Raises TooLarge, MalformedCms."""
-    if entity.startswith(b"\r\n"):
-        return message_from_bytes(b"", policy=compat32), entity[2:]
-    end = entity.find(b"\r\n\r\n", 0, _MAX_HEAD)
-    if end < 0:
-        raise (TooLarge if len(entity) > _MAX_HEAD else MalformedCms)("the header does not end")
-    return message_from_bytes(entity[: end + 4], policy=compat32), entity[end + 4 :]
+class Kind(StrEnum):
+    SIGNED = "signed"
+    ENCRYPTED = "encrypted"
+    COMPRESSED = "compressed"
+    OTHER = "other"
+
+
+class Wrapped(NamedTuple):
+    """A signature: the signed octets, None where they are inside the CMS; `appended` says that something stands behind the signed entity."""
+
+    content: bytes | None
+    cms: bytes
+    appended: bool = False
+
+
+def cms_of(entity: bytes) -> bytes | None:
+    """The CMS inside an application/pkcs7-mime entity or message, or None if it is something else. Raises TooLarge, MalformedCms."""
+    head, body = split(entity)
+    return _decoded(head, body) if _is_cms(head) else None
+
+
+def kind_of(cms: bytes) -> Kind:
+    """What a CMS is by its ContentInfo. Raises TooLarge, MalformedCms."""
+    name = Reader.of(cms).enter(SEQUENCE).whole(OID)
+    kinds = {oids.SIGNED_DATA: Kind.SIGNED, COMPRESSED_DATA: Kind.COMPRESSED}
+    kinds |= dict.fromkeys((oids.ENVELOPED_DATA, AUTHENTICATED_ENVELOPED_DATA), Kind.ENCRYPTED)
+    return kinds.get(name, Kind.OTHER)
 
 
 def enveloped(message: bytes) -> bytes | None:
-    """The CMS inside an application/pkcs7-mime entity or message, or None if it is something else. Raises TooLarge, MalformedCms."""
-    head, body = head_of(message)
-    if head.get_content_type() not in _PKCS7_TYPES:
-        return None
-    return _decoded(head, body)
+    """As `cms_of`, under the name that sealing's callers look for."""
+    return cms_of(message)
 
 
-def signed(entity: bytes) -> tuple[bytes, bytes] | None:
-    """The signed octets and the CMS signature of a multipart/signed entity, or None if it is something else. Raises TooLarge, MalformedCms."""
-    head, body = head_of(entity)
-    if head.get_content_type() != "multipart/signed":
+def wrapped(entity: bytes) -> Wrapped | None:
+    """The signature of a multipart/signed or an opaque signed entity, or None if it is something else. Raises TooLarge, MalformedCms."""
+    head, body = split(entity)
+    if head.content_type == "multipart/signed":
+        return _detached(head, body)
+    if not _is_cms(head) and head.content_type not in _SIGNATURE_TYPES:
         return None
-    boundary = head.get_boundary()
-    if not boundary or len(boundary) > _MAX_BOUNDARY or not boundary.isascii():
-        raise MalformedCms("multipart/signed without a boundary")
-    parts = (b"\r\n" + body).split(b"\r\n--" + boundary.encode())
-    # Preamble, two parts, and the closing delimiter with whatever follows it (RFC 1847 section 2.1).
-    if len(parts) != 4 or not parts[3].startswith(b"--"):  # noqa: PLR2004
+    cms = _decoded(head, body)
+    return Wrapped(None, cms) if kind_of(cms) is Kind.SIGNED else None
+
+
+def holds_signed(entity: bytes) -> bool:
+    """Something in this multipart is signed, without the whole being so. Raises TooLarge, MalformedCms."""
+    return any(_is_signed(part) for part in _leaves(entity, 0))
+
+
+def canonical_forms(content: bytes) -> list[bytes]:
+    """The octets as they came and, where lines end in LF alone, with CRLF: it is the latter that is signed (RFC 8551 section 3.1.1)."""
+    if not _BARE_LINE_END.search(content):
+        return [content]
+    return [content, _BARE_LINE_END.sub(b"\r\n", content)]
+
+
+def _is_cms(head: Head) -> bool:
+    return head.content_type in _PKCS7_TYPES or (head.content_type == _ANY_TYPE and head.file_name.endswith(_CMS_NAMES))
+
+
+def _detached(head: Head, body: bytes) -> Wrapped:
+    """The two parts of a multipart/signed (RFC 1847 section 2.1)."""
+    parts, epilogue = _cut(head, body)
+    if len(parts) != 2:  # noqa: PLR2004 - the content and its signature
         raise MalformedCms("multipart/signed has two parts")
-    content, signature = (_after_delimiter(part) for part in parts[1:3])
-    signature_head, signature_body = head_of(signature)
-    if signature_head.get_content_type() not in _SIGNATURE_TYPES:
+    signature_head, signature_body = split(parts[1])
+    if signature_head.content_type not in _SIGNATURE_TYPES | {_ANY_TYPE}:
         raise MalformedCms("the second part is not a signature")
-    return content, _decoded(signature_head, signature_body)
+    return Wrapped(parts[0], _decoded(signature_head, signature_body), appended=bool(epilogue.strip()))
 
 
-def _after_delimiter(part: bytes) -> bytes:
-    rest = part.lstrip(b" \t")
-    if not rest.startswith(b"\r\n"):
-        raise MalformedCms("a delimiter with text behind it")
-    return rest[2:]
+def _cut(head: Head, body: bytes) -> tuple[list[bytes], bytes]:
+    """The parts of a multipart, and what follows its closing delimiter (RFC 2046 section 5.1.1)."""
+    boundary = head.parameter("boundary").rstrip()
+    if not boundary or len(boundary) > _MAX_BOUNDARY or not boundary.isascii():
+        raise MalformedCms("a multipart without a boundary")
+    delimiter = re.compile(rb"(?:\A|\r?\n)--" + re.escape(boundary.encode()) + rb"(--)?[ \t]*(?:\r?(?=\n)|\Z)")
+    parts: list[bytes] = []
+    start: int | None = None
+    for found in delimiter.finditer(body):
+        if start is not None:
+            parts.append(body[start : max(start, found.start())])
+            if len(parts) > _MAX_PARTS:
+                raise TooLarge(f"more than {_MAX_PARTS} parts")
+        if found[1]:
+            if start is None:
+                break
+            return parts, body[found.end() :]
+        start = found.end() + 1
+    raise MalformedCms("a multipart that does not end")
 
 
-def _decoded(head: Message, body: bytes) -> bytes:
+def _leaves(entity: bytes, depth: int) -> Iterator[bytes]:
+    """The parts of a multipart that are not multiparts but for signed ones."""
+    if depth > _MAX_NESTING:
+        raise TooLarge(f"nested more than {_MAX_NESTING} deep")
+    head, body = split(entity)
+    if not head.content_type.startswith("multipart/") or head.content_type == "multipart/signed":
+        yield entity
+        return
+    for part in _cut(head, body)[0]:
+        yield from _leaves(part, depth + 1)
+
+
+def _is_signed(entity: bytes) -> bool:
+    head, body = split(entity)
+    if head.content_type == "multipart/signed":
+        return head.parameter("protocol").lower() in _SIGNATURE_TYPES | {""}
+    return _is_cms(head) and kind_of(_decoded(head, body)) is Kind.SIGNED
+
+
+def _decoded(head: Head, body: bytes) -> bytes:
     if len(body) > 2 * MAX_CMS:
         raise TooLarge(f"more than {2 * MAX_CMS} bytes")
-    encoding = str(head.get("Content-Transfer-Encoding", "7bit")).strip().lower()
-    if encoding == "binary":
-        return body
-    if encoding != "base64":
+    encoding = head.transfer_encoding
+    if encoding == "quoted-printable":
+        body = quopri.decodestring(body)
+    elif encoding not in {"base64", "7bit", "8bit", "binary"}:
         raise MalformedCms("a transfer encoding that CMS is not sent in")
+    # Not only what says binary is: AS2 sends octets without saying so, and some send base64 as 7bit.
+    if encoding != "base64" and body[:1] == bytes((SEQUENCE,)):
+        return body
+    return _base64(body)
+
+
+def _base64(body: bytes) -> bytes:
+    text = b"".join(body.split())
+    if not _BASE64.match(text):
+        raise MalformedCms("the base64 is damaged")
     try:
-        return base64.b64decode(b"".join(body.split()), validate=True)
+        return base64.b64decode(text.rstrip(b"=") + b"=" * (-len(text.rstrip(b"=")) % 4), validate=True)
     except binascii.Error as error:
         raise MalformedCms("the base64 is damaged") from error

@@ -1,101 +1,150 @@
-"""SignedData of one signer (RFC 5652 section 5), written from prepared parts: the attributes that are signed, and what stands around them.
+"""What a SignedData says (RFC 5652 section 5), read as plain octets, before anything in it is believed."""
 
-Everything but the digest, the time and the signature is encoded once, when the signer is made.
-"""
+from typing import NamedTuple
 
-import os
-from hashlib import sha256
+from . import der, oids
+from .certificates import MAX_CERTIFICATE
+from .der import CONTEXT_0, CONTEXT_1, INTEGER, OCTET_STRING, OID, SEQUENCE, SET
+from .envelopes import SUBJECT_KEY_IDENTIFIER, issuer_and_serial, key_identifier
+from .errors import MalformedCms, TooLarge, UnsupportedAlgorithm
+from .reader import MAX_CMS, Algorithm, Reader
 
-from . import oids
-from .capabilities import OURS
-from .der import CONTEXT_1, SEQUENCE, SET, explicit, integer, length, octet_string, read, sequence, tlv
-from .errors import MalformedCms, TooLarge
-
-MAX_EVIDENCE = 64 * 1024
-_DIGEST_BYTES = 32
-_DETACHED = sequence(oids.DATA)
-
-
-def _attribute(name: bytes, value: bytes) -> bytes:
-    return sequence(name, tlv(SET, value))
+MAX_CERTIFICATES = 50
+MAX_SIGNERS = 16
+MAX_REVOCATION_ANSWERS = 20
+MAX_ATTRIBUTES = 64
+_UNSIGNED = 0xA1
+_OTHER_REVOCATION_FORMAT = 0xA1
 
 
-class SignedAttributes:
-    """The attributes of every message of one certificate, with two places left open: the time and the digest.
+class SignerInfo(NamedTuple):
+    """A SignerInfo; `name` as a recipient's (see `envelopes`), the attributes as encodings in the order sent, None if there are none."""
 
-    They stand in DER order, which signing and the wire share.
+    name: bytes
+    digest: bytes
+    attributes: list[bytes] | None
+    algorithm: bytes
+    value: bytes
+    unsigned: list[bytes]
+
+
+class SignedData(NamedTuple):
+    """`content` is None where it is detached; certificates, CRLs and OCSPResponses are whole encodings."""
+
+    content_type: bytes
+    content: bytes | None
+    certificates: list[bytes]
+    crls: list[bytes]
+    ocsp: list[bytes]
+    signers: list[SignerInfo]
+
+
+def read(cms: bytes, *, max_size: int = MAX_CMS) -> SignedData:
+    """Raises TooLarge, MalformedCms, UnsupportedAlgorithm.
+
+    1. ContentInfo says that it is SignedData.
+    2. The encapsulated content, if it is not detached.
+    3. Certificates and revocation answers.
+    4. The signers.
     """
-
-    def __init__(self, certificate: bytes, time_tag: int, time_bytes: int) -> None:
-        time, digest = os.urandom(time_bytes), os.urandom(_DIGEST_BYTES)
-        # ESSCertIDv2 by SHA-256, the default, which DER leaves out (RFC 5035 section 4).
-        identified = sequence(sequence(sequence(octet_string(sha256(certificate).digest()))))
-        attributes = b"".join(
-            sorted(
-                (
-                    _attribute(oids.CONTENT_TYPE, oids.DATA),
-                    _attribute(oids.SIGNING_TIME, tlv(time_tag, time)),
-                    _attribute(oids.MESSAGE_DIGEST, octet_string(digest)),
-                    _attribute(oids.SMIME_CAPABILITIES, OURS),
-                    _attribute(oids.SIGNING_CERTIFICATE_V2, identified),
-                )
-            )
-        )
-        # Object identifiers and lengths decide the order before the open places are reached, so it holds for every message.
-        self._head, rest = attributes.split(time)
-        self._middle, self._tail = rest.split(digest)
-        self.set_head = bytes((SET,)) + length(len(attributes))
-
-    def of(self, time: bytes, digest: bytes) -> bytes:
-        """The contents of the SET; `set_head` before them gives what is signed (RFC 5652 section 5.4)."""
-        return b"".join((self._head, time, self._middle, digest, self._tail))
+    # Step 1.
+    info = Reader.of(cms, max_size=max_size).enter(SEQUENCE)
+    if info.whole(OID) != oids.SIGNED_DATA:
+        raise UnsupportedAlgorithm("not SignedData")
+    signed = info.enter(CONTEXT_0).enter(SEQUENCE)
+    signed.contents(INTEGER)
+    signed.whole(SET)
+    # Step 2.
+    encapsulated = signed.enter(SEQUENCE)
+    content_type = encapsulated.whole(OID)
+    wrapped = encapsulated.entered(CONTEXT_0)
+    content = None
+    if wrapped and wrapped.tag is not None:
+        # PKCS#7 1.5 wraps other types than data bare: what is signed are the contents without their head (RFC 5652 section 5.2.1).
+        content = wrapped.octets() if wrapped.tag in {OCTET_STRING, 0x24} else wrapped.contents(wrapped.tag)
+    # Step 3.
+    certificates = _read_certificates(signed.enter(CONTEXT_0)) if signed.tag == CONTEXT_0 else []
+    crls, ocsp = _read_revocation(signed.enter(CONTEXT_1)) if signed.tag == CONTEXT_1 else ([], [])
+    # Step 4.
+    return SignedData(content_type, content, certificates, crls, ocsp, _read_signers(signed.enter(SET)))
 
 
-class SignedData:
-    """What stands around the signed attributes and the signature: `certificates` is the contents of their SET."""
-
-    def __init__(self, *, certificates: bytes, issuer_and_serial: bytes, algorithm: bytes) -> None:
-        self._certificates = explicit(0, certificates)
-        # Version 1 of SignerInfo: the signer is named by issuer and serial number (RFC 5652 section 5.3).
-        self._info_head = b"".join((integer(1), issuer_and_serial, oids.SHA256))
-        self._algorithm = algorithm
-        self._frames: dict[tuple[int, int], tuple[bytes, bytes]] = {}
-
-    def detached(self, attributes: bytes, signature: bytes) -> bytes:
-        """ContentInfo with nothing but the signature. ECDSA's has one of a few lengths, on which all the lengths around it depend."""
-        sizes = len(attributes), len(signature)
-        frame = self._frames.get(sizes)
-        if frame is None:
-            frame = self._frames[sizes] = self._frame(*sizes)
-        return b"".join((frame[0], attributes, frame[1], signature))
-
-    def _frame(self, attributes: int, signature: int) -> tuple[bytes, bytes]:
-        after = self._algorithm + octet_string(bytes(signature))
-        whole = self.complete(bytes(attributes), bytes(signature))
-        return whole[: -attributes - len(after)], after[:-signature]
-
-    def complete(
-        self, attributes: bytes, signature: bytes, *, content: bytes | None = None, ocsp: bytes | None = None, stamp: bytes | None = None
-    ) -> bytes:
-        """ContentInfo with whatever else it may hold, each in DER: the signed content, an OCSPResponse, a TimeStampToken.
-
-        Raises MalformedCms, TooLarge for an answer or a token that is not one SEQUENCE of at most 64 KB.
-        """
-        encapsulated = _DETACHED if content is None else sequence(oids.DATA, explicit(0, octet_string(content)))
-        revocation = b"" if ocsp is None else explicit(1, tlv(CONTEXT_1, oids.OCSP_RESPONSE, evidence(ocsp, "an OCSP answer")))
-        unsigned = b"" if stamp is None else tlv(CONTEXT_1, _attribute(oids.TIME_STAMP_TOKEN, evidence(stamp, "a time stamp")))
-        # RFC 5652 section 5.1: 5 as soon as there is revocation information in another form than a CRL, else 1.
-        version = integer(1 if ocsp is None else 5)
-        info = sequence(self._info_head, explicit(0, attributes), self._algorithm, octet_string(signature), unsigned)
-        signed = sequence(version, tlv(SET, oids.SHA256), encapsulated, self._certificates, revocation, tlv(SET, info))
-        return sequence(oids.SIGNED_DATA, explicit(0, signed))
+def _read_certificates(listed: Reader) -> list[bytes]:
+    """X.509 certificates alone: attribute certificates and other formats say nothing here."""
+    found = []
+    seen = 0
+    while listed.tag is not None:
+        seen += 1
+        if seen > MAX_CERTIFICATES:
+            raise TooLarge(f"more than {MAX_CERTIFICATES} certificates")
+        is_certificate = listed.tag == SEQUENCE
+        encoded = listed.whole()
+        if is_certificate and len(encoded) <= MAX_CERTIFICATE:
+            found.append(encoded)
+    return found
 
 
-def evidence(element: bytes, what: str) -> bytes:
-    """What a service handed in, if it is one whole SEQUENCE that can stand inside another structure. Raises MalformedCms, TooLarge."""
-    if len(element) > MAX_EVIDENCE:
-        raise TooLarge(f"{what} of more than {MAX_EVIDENCE} bytes")
-    whole = read(element)
-    if whole.tag != SEQUENCE or whole.end != len(element):
-        raise MalformedCms(f"{what} is not one SEQUENCE in DER")
-    return element
+def _read_revocation(listed: Reader) -> tuple[list[bytes], list[bytes]]:
+    """CRLs, and OCSP answers in the form of RFC 5940 section 2."""
+    crls: list[bytes] = []
+    ocsp: list[bytes] = []
+    while listed.tag is not None:
+        if len(crls) + len(ocsp) >= MAX_REVOCATION_ANSWERS:
+            raise TooLarge(f"more than {MAX_REVOCATION_ANSWERS} revocation answers")
+        if listed.tag == SEQUENCE:
+            crls.append(listed.whole())
+        elif other := listed.entered(_OTHER_REVOCATION_FORMAT):
+            if other.whole(OID) == oids.OCSP_RESPONSE:
+                ocsp.append(other.whole(SEQUENCE))
+        else:
+            listed.whole()
+    return crls, ocsp
+
+
+def _read_signers(infos: Reader) -> list[SignerInfo]:
+    found: list[SignerInfo] = []
+    while infos.tag is not None:
+        if len(found) >= MAX_SIGNERS:
+            raise TooLarge(f"more than {MAX_SIGNERS} signers")
+        found.append(_read_signer(infos.enter(SEQUENCE)))
+    return found
+
+
+def _read_signer(info: Reader) -> SignerInfo:
+    info.contents(INTEGER)
+    by_identifier = info.tag in {SUBJECT_KEY_IDENTIFIER, SUBJECT_KEY_IDENTIFIER | 0x20}
+    name = key_identifier(info.octets(SUBJECT_KEY_IDENTIFIER)) if by_identifier else issuer_and_serial(info)
+    digest = Algorithm(info.whole(SEQUENCE)).name
+    attributes = _read_attributes(info.enter(CONTEXT_0)) if info.tag == CONTEXT_0 else None
+    algorithm, value = info.whole(SEQUENCE), info.octets(OCTET_STRING)
+    unsigned = _read_attributes(info.enter(_UNSIGNED)) if info.tag == _UNSIGNED else []
+    return SignerInfo(name, digest, attributes, algorithm, value, unsigned)
+
+
+def _read_attributes(listed: Reader) -> list[bytes]:
+    found: list[bytes] = []
+    while listed.tag is not None:
+        if len(found) >= MAX_ATTRIBUTES:
+            raise TooLarge(f"more than {MAX_ATTRIBUTES} attributes")
+        found.append(listed.whole(SEQUENCE))
+    return found
+
+
+def values_of(attributes: list[bytes]) -> dict[bytes, list[bytes]]:
+    """The attributes' values by type. Raises MalformedCms, also for a type that is there twice (RFC 5652 section 5.3)."""
+    values: dict[bytes, list[bytes]] = {}
+    for encoded in attributes:
+        attribute = Reader.of(encoded).enter(SEQUENCE)
+        name, listed = attribute.whole(OID), attribute.enter(SET)
+        if name in values:
+            raise MalformedCms("an attribute that is there twice")
+        values[name] = []
+        while listed.tag is not None:
+            values[name].append(listed.whole())
+    return values
+
+
+def signed_encodings(attributes: list[bytes]) -> list[bytes]:
+    """What the signature may be over: the DER of the SET OF (RFC 5652 section 5.4), or the same as sent by who did not sort it."""
+    in_order, as_sent = der.set_of(attributes), der.tlv(SET, *attributes)
+    return [in_order] if in_order == as_sent else [in_order, as_sent]

@@ -1,229 +1,210 @@
-"""Who signed this? Detached signatures in multipart/signed, with a named outcome for every case.
+"""Who signed this? Signatures in multipart/signed and application/pkcs7-mime, with a named outcome for every case.
 
 0. Cut the signed octets and the CMS, under limits.
-1. Read SignedData with its one SignerInfo.
-2. Find the signer's certificate by issuer and serial number.
-3. The digest of the octets is the one that was signed, and the signed attributes are consistent (RFC 5652 section 11, RFC 5035).
-4. The signature is the key's.
-5. The certificate may sign mail, is valid at the time, and leads to a root.
+1. Read SignedData.
+2. Find each signer's certificate by issuer and serial number or by subject key identifier.
+3. The digest of the octets is the one that was signed, and the signed attributes are consistent (RFC 5652 section 11, RFC 5035, RFC 6211).
+4. The signature is the key's, and by algorithms that count today.
+5. The certificate may sign mail, is valid at the time, and leads to a root, unrevoked.
 6. The sender is one of the certificate's addresses.
 """
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
-from enum import StrEnum
 from typing import NamedTuple
 
-from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.exceptions import UnsupportedAlgorithm as UnsupportedKey
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from asn1crypto import x509
 
-from . import oids, parts
+from . import attributes, envelopes, oids, parts, signed_data
 from .certificates import cut
-from .chain import leads_to, may_sign_mail
-from .der import CONTEXT_0, CONTEXT_1, INTEGER, NULL, OCTET_STRING, OID, SEQUENCE, SET, length
-from .errors import KeyRefused, MalformedCms, TooLarge, UnsupportedAlgorithm
-from .reader import Reader
+from .chain import judge
+from .der import SET
+from .errors import KeyRefused, LegacyAlgorithm, MalformedCms, TooLarge, UnsupportedAlgorithm
+from .foreign import DIGESTS
+from .key_identifiers import identifiers_of
+from .outcomes import INTACT, Outcome
+from .signatures import load_key, scheme_of
+from .signed_data import SignedData, SignerInfo
+from .signer_certificate import PARSE_FAULTS, addresses, is_valid, load, match_of, may_sign_mail
+from .trust import Trust
 
-_MAX_CERTIFICATES = 50
-_DIGESTS = {oids.SHA256_NAME: hashes.SHA256(), oids.SHA384_NAME: hashes.SHA384(), oids.SHA512_NAME: hashes.SHA512()}
-_RSA = {
-    oids.SHA256_WITH_RSA_NAME: oids.SHA256_NAME,
-    oids.SHA384_WITH_RSA_NAME: oids.SHA384_NAME,
-    oids.SHA512_WITH_RSA_NAME: oids.SHA512_NAME,
-}
-_ECDSA = {
-    oids.ECDSA_WITH_SHA256_NAME: oids.SHA256_NAME,
-    oids.ECDSA_WITH_SHA384_NAME: oids.SHA384_NAME,
-    oids.ECDSA_WITH_SHA512_NAME: oids.SHA512_NAME,
-}
+__all__ = ["Outcome", "Signature", "Trust", "Verification", "verify", "verify_cms"]
 
 
-class Outcome(StrEnum):
-    VERIFIED = "verified"
-    NOT_SIGNED = "not_signed"
-    MALFORMED = "malformed"
-    TOO_LARGE = "too_large"
-    UNSUPPORTED = "unsupported"
-    NO_SIGNER_CERTIFICATE = "no_signer_certificate"
-    CONTENT_CHANGED = "content_changed"
-    ATTRIBUTES_WRONG = "attributes_wrong"
-    SIGNATURE_WRONG = "signature_wrong"
-    WRONG_USAGE = "wrong_usage"
-    NOT_VALID_THEN = "not_valid_then"
-    UNTRUSTED = "untrusted"
-    OTHER_SENDER = "other_sender"
+class Signature(NamedTuple):
+    """One signer's: the outcome, the certificate in DER, its addresses, the claimed time, and an RFC 3161 token that nobody has checked yet."""
+
+    outcome: Outcome
+    certificate: bytes = b""
+    addresses: tuple[str, ...] = ()
+    claimed_at: datetime | None = None
+    stamp: bytes = b""
 
 
 class Verification(NamedTuple):
-    """`content` is the signed entity and `certificate` the signer's DER as far as they could be read; trust them only if `verified`."""
+    """`content` is the signed entity and `certificate` the signer's DER as far as they could be read; trust them only if `verified`.
+
+    With several signers the outcome is good only if each one's is, and `certificate` is that of the signer who decided it.
+    """
 
     outcome: Outcome
     content: bytes = b""
     certificate: bytes = b""
+    signatures: tuple[Signature, ...] = ()
+    content_type: bytes = oids.DATA
 
     @property
     def verified(self) -> bool:
         return self.outcome is Outcome.VERIFIED
 
-
-class _Signature(NamedTuple):
-    certificates: list[bytes]
-    signer: bytes
-    digest: bytes
-    attributes: bytes | None
-    algorithm: bytes
-    value: bytes
+    @property
+    def intact(self) -> bool:
+        """The signature holds, whatever is to be said of the certificate or the sender."""
+        return self.outcome in INTACT
 
 
-def verify(entity: bytes, *, roots: Sequence[bytes], at: datetime, sender: str | None = None) -> Verification:
-    """The verdict on a multipart/signed entity. `roots` are DER; `sender` is the From address that the signer must have. Raises nothing."""
+def verify(entity: bytes, *, at: datetime, roots: Sequence[bytes] = (), trust: Trust | None = None, sender: str | None = None) -> Verification:
+    """The verdict on a signed entity by `trust`, or by `roots` in DER alone. Raises nothing.
+
+    `sender` is the From address that the signer must have; the header itself is not looked at here (see `mail`).
+    """
+    # Step 0.
     try:
-        # Step 0.
-        cut_out = parts.signed(entity)
-        if cut_out is None:
-            return Verification(Outcome.NOT_SIGNED)
-        content, cms = cut_out
-        return _judge(content, cms, [x509.load_der_x509_certificate(root) for root in roots], at=at, sender=sender)
-    except (MalformedCms, KeyRefused, ValueError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType):
+        wrapped = parts.wrapped(entity)
+        if wrapped is None:
+            return Verification(Outcome.PARTLY_SIGNED if parts.holds_signed(entity) else Outcome.NOT_SIGNED)
+        if wrapped.appended:
+            return Verification(Outcome.PARTLY_SIGNED)
+    except MalformedCms:
         return Verification(Outcome.MALFORMED)
     except TooLarge:
         return Verification(Outcome.TOO_LARGE)
-    except (UnsupportedAlgorithm, UnsupportedKey):
-        return Verification(Outcome.UNSUPPORTED)
+    return verify_cms(wrapped.cms, content=wrapped.content, at=at, trust=trust or Trust(roots), sender=sender)
 
 
-def _judge(content: bytes, cms: bytes, roots: Sequence[x509.Certificate], *, at: datetime, sender: str | None) -> Verification:
-    # Step 1.
-    signature = _read(cms)
-    # Step 2.
-    certificates = {cut(certificate).issuer_and_serial: certificate for certificate in signature.certificates}
-    signer = certificates.get(signature.signer)
-    if signer is None:
-        return Verification(Outcome.NO_SIGNER_CERTIFICATE, content)
-    leaf, *others = (x509.load_der_x509_certificate(der) for der in (signer, *certificates.values()))
-    outcome = _check_signature(content, signature, leaf, signer) or _check_certificate(leaf, others, roots, at=at, sender=sender)
-    return Verification(outcome or Outcome.VERIFIED, content, signer)
-
-
-def _read(cms: bytes) -> _Signature:
-    info = Reader.of(cms).enter(SEQUENCE)
-    if info.whole(OID) != oids.SIGNED_DATA:
-        raise UnsupportedAlgorithm("not SignedData")
-    signed = info.enter(CONTEXT_0).enter(SEQUENCE)
-    signed.contents(INTEGER)
-    signed.whole(SET)
-    encapsulated = signed.enter(SEQUENCE)
-    if encapsulated.whole(OID) != oids.DATA or encapsulated.tag is not None:
-        raise UnsupportedAlgorithm("not a detached signature of data")
-    certificates = []
-    if signed.tag == CONTEXT_0:
-        listed = signed.enter(CONTEXT_0)
-        while listed.tag is not None:
-            certificates.append(listed.whole())
-            if len(certificates) > _MAX_CERTIFICATES:
-                raise TooLarge(f"more than {_MAX_CERTIFICATES} certificates")
-    signed.skip(CONTEXT_1)
-    infos = signed.enter(SET)
-    signer = infos.enter(SEQUENCE)
-    if infos.tag is not None:
-        raise UnsupportedAlgorithm("more than one signer")
-    signer.contents(INTEGER)
-    if signer.tag != SEQUENCE:
-        raise UnsupportedAlgorithm("a signer that is not named by issuer and serial number")
-    name = signer.whole(SEQUENCE)
-    digest = signer.enter(SEQUENCE).whole(OID)
-    attributes = signer.contents(CONTEXT_0) if signer.tag == CONTEXT_0 else None
-    algorithm = signer.enter(SEQUENCE)
-    algorithm_name = algorithm.whole(OID)
-    if algorithm.tag is not None and algorithm.whole() != NULL:
-        raise UnsupportedAlgorithm("a signature with parameters")
-    return _Signature(certificates, name, digest, attributes, algorithm_name, signer.contents(OCTET_STRING))
-
-
-def _check_signature(content: bytes, signature: _Signature, leaf: x509.Certificate, signer: bytes) -> Outcome | None:
-    algorithm = _DIGESTS.get(signature.digest)
-    if algorithm is None:
-        raise UnsupportedAlgorithm("a digest that is not SHA-2")
-    # Step 3.
-    over = content
-    if signature.attributes is not None:
-        outcome = _check_attributes(signature.attributes, hashlib.new(algorithm.name, content).digest(), signer)
-        if outcome:
-            return outcome
-        over = b"\x31" + length(len(signature.attributes)) + signature.attributes
-    # Step 4.
-    key = leaf.public_key()
+def verify_cms(cms: bytes, *, at: datetime, trust: Trust, content: bytes | None = None, sender: str | None = None) -> Verification:
+    """The verdict on a SignedData; `content` are the signed octets where they are detached. Raises nothing."""
     try:
-        if isinstance(key, rsa.RSAPublicKey) and signature.algorithm in {oids.RSA_ENCRYPTION_NAME, *_RSA}:
-            if _RSA.get(signature.algorithm, signature.digest) != signature.digest:
-                return Outcome.ATTRIBUTES_WRONG
-            key.verify(signature.value, over, padding.PKCS1v15(), algorithm)
-        elif isinstance(key, ec.EllipticCurvePublicKey) and signature.algorithm in _ECDSA:
-            if _ECDSA[signature.algorithm] != signature.digest:
-                return Outcome.ATTRIBUTES_WRONG
-            key.verify(signature.value, over, ec.ECDSA(algorithm))
-        else:
-            raise UnsupportedAlgorithm("a signature that is neither RSA PKCS#1 v1.5 nor ECDSA, or not for this key")
-    except InvalidSignature:
-        return Outcome.SIGNATURE_WRONG
+        return _judge(cms, content, _Asked(trust, at, sender))
+    except LegacyAlgorithm:
+        return Verification(Outcome.LEGACY_ALGORITHM)
+    except UnsupportedAlgorithm:
+        return Verification(Outcome.UNSUPPORTED)
+    except TooLarge:
+        return Verification(Outcome.TOO_LARGE)
+    except (MalformedCms, KeyRefused, *PARSE_FAULTS):
+        return Verification(Outcome.MALFORMED)
+
+
+class _Asked(NamedTuple):
+    trust: Trust
+    at: datetime
+    sender: str | None
+
+
+class _Content:
+    """Signed octets, digested once for each algorithm."""
+
+    def __init__(self, octets: bytes) -> None:
+        self.octets = octets
+        self._digests: dict[bytes, bytes] = {}
+
+    def digest(self, name: bytes) -> bytes:
+        if name not in self._digests:
+            self._digests[name] = attributes.digest(DIGESTS[name], self.octets)
+        return self._digests[name]
+
+
+def _judge(cms: bytes, content: bytes | None, asked: _Asked) -> Verification:
+    # Step 1.
+    signed = signed_data.read(cms)
+    if not signed.signers:
+        return Verification(Outcome.NOT_SIGNED, content_type=signed.content_type)  # certificates alone
+    if (content is None) is (signed.content is None):
+        # Detached without content, or two contents of which a reader might show the other one.
+        return Verification(Outcome.MALFORMED, content_type=signed.content_type)
+    forms = [signed.content or b""] if content is None else parts.canonical_forms(content)
+    verification = _judge_content(signed, forms[0], asked)
+    if len(forms) > 1 and verification.outcome in {Outcome.CONTENT_CHANGED, Outcome.SIGNATURE_WRONG}:
+        verification = _judge_content(signed, forms[1], asked)
+    return verification
+
+
+def _judge_content(signed: SignedData, octets: bytes, asked: _Asked) -> Verification:
+    content = _Content(octets)
+    signatures = tuple(_judge_signer(signed, info, content, asked) for info in signed.signers)
+    decisive = next((signature for signature in signatures if signature.outcome is not Outcome.VERIFIED), signatures[0])
+    return Verification(decisive.outcome, octets, decisive.certificate, signatures, signed.content_type)
+
+
+def _judge_signer(signed: SignedData, info: SignerInfo, content: _Content, asked: _Asked) -> Signature:
+    # Step 2.
+    certificate = _certificate_of(info, [*signed.certificates, *asked.trust.intermediates])
+    if certificate is None:
+        return Signature(Outcome.NO_SIGNER_CERTIFICATE)
+    # Steps 3 and 4.
+    values = signed_data.values_of(info.attributes or [])
+    outcome = _check_signature(signed.content_type, info, values, content, certificate)
+    signature = Signature(outcome, certificate, (), attributes.signing_time(values), _stamp(info))
+    if outcome is not Outcome.VERIFIED:
+        return signature
+    leaf = load(certificate)
+    named = tuple(addresses(leaf))
+    # Steps 5 and 6.
+    return signature._replace(outcome=_check_certificate(signed, leaf, named, asked), addresses=named)
+
+
+def _certificate_of(info: SignerInfo, certificates: Sequence[bytes]) -> bytes | None:
+    for certificate in certificates:
+        try:
+            if info.name == cut(certificate).issuer_and_serial or info.name in map(envelopes.key_identifier, identifiers_of(certificate)):
+                return certificate
+        except KeyRefused:
+            continue  # one that cannot be read is nobody's
     return None
 
 
-def _check_attributes(attributes: bytes, digest: bytes, signer: bytes) -> Outcome | None:
-    values: dict[bytes, bytes] = {}
-    reader = Reader(attributes, 0, len(attributes))
-    while reader.tag is not None:
-        attribute = reader.enter(SEQUENCE)
-        name = attribute.whole(OID)
-        if name in values:
-            return Outcome.ATTRIBUTES_WRONG
-        values[name] = attribute.contents(SET)
-    if values.get(oids.CONTENT_TYPE) != oids.DATA or oids.MESSAGE_DIGEST not in values:
+def _check_signature(content_type: bytes, info: SignerInfo, values: attributes.Values, content: _Content, certificate: bytes) -> Outcome:
+    key = load_key(cut(certificate).spki)
+    scheme = scheme_of(key, info.digest, info.algorithm)
+    if scheme is None:
         return Outcome.ATTRIBUTES_WRONG
-    sent = Reader.of(values[oids.MESSAGE_DIGEST]).contents(OCTET_STRING)
-    if sent != digest:
-        return Outcome.CONTENT_CHANGED
-    identified = values.get(oids.SIGNING_CERTIFICATE_V2)
-    return None if identified is None or _identifies(identified, signer) else Outcome.ATTRIBUTES_WRONG
+    if info.attributes is None:
+        # RFC 5652 section 5.3: only data may be signed without attributes; and what looks like attributes was signed as such, for another content.
+        if content_type != oids.DATA or content.octets[:1] == bytes((SET,)):
+            return Outcome.ATTRIBUTES_WRONG
+        over = [content.octets]
+    else:
+        # Step 3.
+        outcome = attributes.check(values, info, content_type=content_type, content_digest=lambda: content.digest(info.digest), signer=certificate)
+        if outcome:
+            return outcome
+        over = signed_data.signed_encodings(info.attributes)
+    # Step 4.
+    if not any(scheme.holds(info.value, octets) for octets in over):
+        return Outcome.SIGNATURE_WRONG
+    return Outcome.LEGACY_ALGORITHM if scheme.weak else Outcome.VERIFIED
 
 
-def _identifies(signing_certificate: bytes, signer: bytes) -> bool:
-    """The first ESSCertIDv2 is of the certificate that verifies (RFC 5035 section 5.4). Its hash is SHA-256 unless named."""
-    first = Reader.of(signing_certificate).enter(SEQUENCE).enter(SEQUENCE).enter(SEQUENCE)
-    algorithm = _DIGESTS.get(first.enter(SEQUENCE).whole(OID)) if first.tag == SEQUENCE else hashes.SHA256()
-    if algorithm is None:
-        raise UnsupportedAlgorithm("a digest that is not SHA-2")
-    return first.contents(OCTET_STRING) == hashlib.new(algorithm.name, signer).digest()
+def _stamp(info: SignerInfo) -> bytes:
+    """The RFC 3161 token among the unsigned attributes, which else say nothing that counts."""
+    try:
+        found = signed_data.values_of(info.unsigned).get(oids.TIME_STAMP_TOKEN, [])
+    except MalformedCms:
+        return b""
+    return found[0] if len(found) == 1 else b""
 
 
-def _check_certificate(
-    leaf: x509.Certificate, others: Sequence[x509.Certificate], roots: Sequence[x509.Certificate], *, at: datetime, sender: str | None
-) -> Outcome | None:
+def _check_certificate(signed: SignedData, leaf: x509.Certificate, named: Sequence[str], asked: _Asked) -> Outcome:
     # Step 5.
     if not may_sign_mail(leaf):
         return Outcome.WRONG_USAGE
-    if not leaf.not_valid_before_utc <= at <= leaf.not_valid_after_utc:
+    if not is_valid(leaf, at=asked.at):
         return Outcome.NOT_VALID_THEN
-    if not leads_to(roots, leaf, others, at=at):
-        return Outcome.UNTRUSTED
+    outcome = judge(asked.trust, leaf, signed.certificates, at=asked.at, crls=signed.crls, answers=signed.ocsp)
+    if outcome is not Outcome.VERIFIED:
+        return outcome
     # Step 6.
-    if sender is not None and _matched(sender) not in {_matched(address) for address in _addresses(leaf)}:
+    if asked.sender is not None and match_of(asked.sender) not in {match_of(address) for address in named}:
         return Outcome.OTHER_SENDER
-    return None
-
-
-def _addresses(leaf: x509.Certificate) -> list[str]:
-    """rfc822Names, or only where there is none the subject's emailAddress (RFC 8550 section 3)."""
-    try:
-        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.RFC822Name)
-    except x509.ExtensionNotFound:
-        names = []
-    return names or [str(attribute.value) for attribute in leaf.subject.get_attributes_for_oid(x509.NameOID.EMAIL_ADDRESS)]
-
-
-def _matched(address: str) -> str:
-    return address.casefold()
+    return Outcome.VERIFIED

@@ -1,0 +1,97 @@
+"""The header of a message or part as it was sent, strictly: a line that is no field, or Content-Type twice, would be read differently elsewhere."""
+
+import re
+from email.message import Message
+from email.policy import compat32
+from typing import NamedTuple
+
+from .errors import MalformedCms, TooLarge
+
+MAX_HEAD = 256 * 1024
+MAX_FIELDS = 1000
+_END = re.compile(rb"\r?\n\r?\n")
+_LINE_END = re.compile(rb"\r?\n")
+_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
+_MAILBOX_LINE = re.compile(rb">?From \S")
+_ONCE = ("content-type", "content-transfer-encoding")
+
+
+class Field(NamedTuple):
+    """A field's name in lower case, and its value unfolded, without what is around it; octets that are not UTF-8 are surrogates."""
+
+    name: str
+    value: str
+
+
+class Head(NamedTuple):
+    """The fields in the order they came."""
+
+    fields: tuple[Field, ...]
+
+    def all(self, name: str) -> list[str]:
+        return [field.value for field in self.fields if field.name == name]
+
+    def first(self, name: str, default: str = "") -> str:
+        return next(iter(self.all(name)), default)
+
+    @property
+    def _typed(self) -> Message:
+        message = Message(policy=compat32)
+        message["Content-Type"] = self.first("content-type", "text/plain").encode("ascii", "replace").decode("ascii")
+        return message
+
+    @property
+    def content_type(self) -> str:
+        """Such as `text/plain`, in lower case."""
+        return self._typed.get_content_type()
+
+    def parameter(self, name: str) -> str:
+        """A parameter of Content-Type, empty if there is none."""
+        found = self._typed.get_param(name, "")
+        return str(found[2] if isinstance(found, tuple) else found)
+
+    @property
+    def file_name(self) -> str:
+        """By Content-Disposition or Content-Type, in lower case."""
+        message = self._typed
+        message["Content-Disposition"] = self.first("content-disposition", "inline").encode("ascii", "replace").decode("ascii")
+        return (message.get_filename() or "").lower()
+
+    @property
+    def transfer_encoding(self) -> str:
+        return self.first("content-transfer-encoding", "7bit").strip().lower()
+
+
+def split(entity: bytes) -> tuple[Head, bytes]:
+    """The header and the octets of the body; lines end in CRLF or, as files often have it, LF. Raises TooLarge, MalformedCms."""
+    if entity[:1] == b"\n" or entity[:2] == b"\r\n":
+        return Head(()), entity[entity.index(b"\n") + 1 :]
+    end = _END.search(entity, 0, MAX_HEAD)
+    if end is None:
+        raise (TooLarge if len(entity) > MAX_HEAD else MalformedCms)("the header does not end")
+    head = Head(_fields(entity[: end.start()]))
+    for name in _ONCE:
+        if len(head.all(name)) > 1:
+            raise MalformedCms(f"{name} is there twice")
+    return head, entity[end.end() :]
+
+
+def _fields(octets: bytes) -> tuple[Field, ...]:
+    lines = _LINE_END.split(octets)
+    if _MAILBOX_LINE.match(lines[0]):
+        del lines[0]  # how mailbox files part messages
+    unfolded: list[bytearray] = []
+    for line in lines:
+        if line[:1] in {b" ", b"\t"} and unfolded:
+            unfolded[-1] += line
+        else:
+            unfolded.append(bytearray(line))
+            if len(unfolded) > MAX_FIELDS:
+                raise TooLarge(f"more than {MAX_FIELDS} header fields")
+    found = []
+    for line in unfolded:
+        field = _FIELD.fullmatch(bytes(line))
+        if field is None:
+            raise MalformedCms("a header line that is no field")
+        found.append(Field(field[1].decode("ascii").lower(), field[2].decode("utf-8", "surrogateescape").strip()))
+    return tuple(found)

@@ -20,7 +20,7 @@ from .choice import kind
 from .der import GENERALIZED_TIME, UTC_TIME
 from .encoding import base64_lines
 from .errors import KeyRefused
-from .signature_parts import SignedAttributes, SignedData
+from .signing_templates import SignedAttributes, SignedData
 
 SigningKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 # From a signature's value to the DER of a TimeStampToken over it (RFC 3161 appendix A).

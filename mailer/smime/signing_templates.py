@@ -12,7 +12,6 @@ from .der import CONTEXT_1, SEQUENCE, SET, explicit, integer, length, octet_stri
 from .errors import MalformedCms, TooLarge
 
 MAX_EVIDENCE = 64 * 1024
-_DIGEST_BYTES = 32
 _DETACHED = sequence(oids.DATA)
 
 
@@ -26,8 +25,8 @@ class SignedAttributes:
     They stand in DER order, which signing and the wire share.
     """
 
-    def __init__(self, certificate: bytes, time_tag: int, time_bytes: int) -> None:
-        time, digest = os.urandom(time_bytes), os.urandom(_DIGEST_BYTES)
+    def __init__(self, certificate: bytes, time_tag: int, time_bytes: int, digest_bytes: int) -> None:
+        time, digest = os.urandom(time_bytes), os.urandom(digest_bytes)
         # ESSCertIDv2 by SHA-256, the default, which DER leaves out (RFC 5035 section 4).
         identified = sequence(sequence(sequence(octet_string(sha256(certificate).digest()))))
         attributes = b"".join(
@@ -52,12 +51,13 @@ class SignedAttributes:
 
 
 class SignedData:
-    """What stands around the signed attributes and the signature: `certificates` is the contents of their SET."""
+    """What stands around the signed attributes and the signature: `certificates` is the contents of their SET, the algorithms are whole."""
 
-    def __init__(self, *, certificates: bytes, issuer_and_serial: bytes, algorithm: bytes) -> None:
+    def __init__(self, *, certificates: bytes, issuer_and_serial: bytes, digest: bytes, algorithm: bytes) -> None:
         self._certificates = explicit(0, certificates)
         # Version 1 of SignerInfo: the signer is named by issuer and serial number (RFC 5652 section 5.3).
-        self._info_head = b"".join((integer(1), issuer_and_serial, oids.SHA256))
+        self._info_head = b"".join((integer(1), issuer_and_serial, digest))
+        self._digests = tlv(SET, digest)
         self._algorithm = algorithm
         self._frames: dict[tuple[int, int], tuple[bytes, bytes]] = {}
 
@@ -87,7 +87,7 @@ class SignedData:
         # RFC 5652 section 5.1: 5 as soon as there is revocation information in another form than a CRL, else 1.
         version = integer(1 if ocsp is None else 5)
         info = sequence(self._info_head, explicit(0, attributes), self._algorithm, octet_string(signature), unsigned)
-        signed = sequence(version, tlv(SET, oids.SHA256), encapsulated, self._certificates, revocation, tlv(SET, info))
+        signed = sequence(version, self._digests, encapsulated, self._certificates, revocation, tlv(SET, info))
         return sequence(oids.SIGNED_DATA, explicit(0, signed))
 
 

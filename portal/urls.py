@@ -32,6 +32,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{ORGANIZATION}send-log/<uuid:message_id>/cancel/", letters.take_back, name="message-cancel"),
     path(f"{ORGANIZATION}certificate/", certificates.certificate, name="certificate"),
     path(f"{ORGANIZATION}sending/", sending.sending, name="sending"),
+    path(f"{ORGANIZATION}sending/pause/", sending.pause_sending, name="sending-pause"),
+    path(f"{ORGANIZATION}sending/resume/", sending.resume_sending, name="sending-resume"),
     path(f"{ORGANIZATION}tokens/", tokens.tokens, name="tokens"),
     path(f"{ORGANIZATION}tokens/<uuid:token_id>/revoke/", tokens.revoke, name="token-revoke"),
 ]

@@ -8,6 +8,7 @@ from uuid import UUID
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
 
+from mailer.pausing import active_pauses
 from onboarding.access import member_of, second_factor_required
 from onboarding.models import Membership, Role, User
 
@@ -46,6 +47,7 @@ def room(membership: Membership, here: str, **context: object) -> dict[str, obje
         "membership": membership,
         "makes_tokens": membership.role in TOKEN_ROLES,
         "decides_sending": membership.role in SENDING_ROLES,
+        "pauses": list(active_pauses(membership.organization)),
         "here": here,
         **context,
     }

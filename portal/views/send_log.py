@@ -118,7 +118,7 @@ def _draw(request: HttpRequest, membership: Membership, *, status: int) -> HttpR
         raise Http404 from None
     kept = {name: value for name, value in request.GET.items() if name in filters.fields and value}
     view = filters.cleaned_data.get("view") or ""
-    tabs = [(name, word, _counted(organization, statuses), name == view) for name, (word, statuses) in VIEWS.items()]
+    tabs = [(name, word, counted(organization, statuses), name == view) for name, (word, statuses) in VIEWS.items()]
     context = room(
         membership,
         "send-log",
@@ -134,7 +134,7 @@ def _draw(request: HttpRequest, membership: Membership, *, status: int) -> HttpR
     return render(request, "organisation/send_log.html", context, status=status)
 
 
-def _counted(organization: Organization, statuses: tuple[MessageStatus, ...] | None) -> tuple[int, bool]:
+def counted(organization: Organization, statuses: tuple[MessageStatus, ...] | None) -> tuple[int, bool]:
     """How many letters a tab holds, up to `COUNTED`, and whether there are more."""
     letters = organization.messages.filter(status__in=statuses) if statuses else organization.messages.all()
     count = letters[: COUNTED + 1].count()

@@ -77,6 +77,8 @@ RIGHTS: Mapping[str, Door] = {
     "message-cancel": team(FORM, *TOKEN_MAKERS),
     "certificate": team(SAFE, *TEAM),
     "sending": team(FORM, P.OWNER, P.ADMIN),
+    "sending-pause": team(POST, P.OWNER, P.ADMIN),
+    "sending-resume": team(POST, P.OWNER, P.ADMIN),
     "tokens": team(FORM, *TOKEN_MAKERS),
     "token-revoke": team(POST, *TOKEN_MAKERS),
     # The API

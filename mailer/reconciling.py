@@ -4,7 +4,7 @@ They are never sent again blindly. The relay's records decide; what they do not 
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -34,7 +34,7 @@ WITH lapsed AS (
     ORDER BY lease_until NULLS FIRST LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
 UPDATE mailer_message m SET lease_token = m.lease_token + 1, lease_until = clock_timestamp() + make_interval(secs => %(answer)s)
-FROM lapsed WHERE m.id = lapsed.id RETURNING m.id
+FROM lapsed WHERE m.id = lapsed.id RETURNING m.id, m.updated_at + make_interval(secs => 1.5 * %(lease)s) < statement_timestamp()
 """
 
 
@@ -46,10 +46,10 @@ def reconcile(relay: RelayAnswers) -> int:
     """Settle what is in doubt; returns how many messages were asked for. The relay is asked outside any transaction."""
     asked = 0
     for source in (MessageStatus.HANDING, MessageStatus.UNKNOWN):
-        ids = _take_over(source)
-        if ids:
-            _settle(list(Message.objects.filter(id__in=ids).defer("sealed", "content")), source, relay)
-            asked += len(ids)
+        held = _take_over(source)
+        if held:
+            _settle(held, source, relay)
+            asked += len(held)
     return asked
 
 
@@ -71,20 +71,24 @@ def asked_for(messages: Sequence[Message]) -> list[Mail]:
     ]
 
 
-def _take_over(status: MessageStatus) -> list[UUID]:
-    """Messages whose worker had its time, for as long as an answer may take; `unknown` ones are asked for again after that."""
+def _take_over(status: MessageStatus) -> dict[UUID, bool]:
+    """Messages whose worker had its time, for as long as an answer may take, and whether that was long ago."""
     lease = settings.LETTERLOCK_LEASE_SECONDS
-    values: dict[str, str | float] = {"status": status.value, "grace": GRACE.total_seconds(), "lease": lease, "answer": lease / 2, "limit": CHUNK}
+    values: dict[str, str | float] = {"status": status.value, "grace": GRACE.total_seconds(), "lease": lease, "answer": lease / 4, "limit": CHUNK}
     with connection.cursor() as cursor:
         cursor.execute(_TAKE_OVER, values)
-        return [row[0] for row in cursor.fetchall()]
+        return dict(cursor.fetchall())
 
 
-def _settle(messages: list[Message], source: MessageStatus, relay: RelayAnswers) -> None:
+def _settle(held: Mapping[UUID, bool], source: MessageStatus, relay: RelayAnswers) -> None:
+    messages = list(Message.objects.filter(id__in=held).defer("sealed", "content"))
     outcomes = relay.outcomes(asked_for(messages))
     steps: dict[Outcome, list[Step]] = {outcome: [] for outcome in Outcome}
     for message in messages:
-        steps[outcomes.get(message.message_id, Outcome.IN_DOUBT)].append(Step(message.id, message.lease_token))
+        outcome = outcomes.get(message.message_id, Outcome.IN_DOUBT)
+        # A session that is about to end is waited for, but not so long that the alarm comes late.
+        too_long = outcome is Outcome.NOT_YET and held[message.id]
+        steps[Outcome.IN_DOUBT if too_long else outcome].append(Step(message.id, message.lease_token))
     move(steps[Outcome.TAKEN], source=source, target=MessageStatus.HANDED, event="reconciled_handed", actor=RECONCILER)
     move(steps[Outcome.NOT_TAKEN], source=source, target=MessageStatus.SEALED, event="reconciled_not_taken", actor=RECONCILER, free=True)
     if source == MessageStatus.HANDING:

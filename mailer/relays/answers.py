@@ -9,6 +9,7 @@ from typing import NamedTuple, Protocol
 class Outcome(StrEnum):
     TAKEN = "taken"
     NOT_TAKEN = "not_taken"
+    NOT_YET = "not_yet"  # in doubt until a session ends; worth asking again soon
     IN_DOUBT = "in_doubt"
 
 

@@ -6,9 +6,10 @@ Not taken: neither, the session is over, and the log is known to reach back far 
 Anything else is in doubt.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from mailer.relays.answers import Mail, Outcome
@@ -19,6 +20,7 @@ MARGIN = timedelta(minutes=10)
 # Stamps may have whole seconds, and two clocks.
 _BLUR = timedelta(seconds=2)
 _COMPLETE = 0o700
+_HEAD_BYTES = 64 * 1024
 _QUEUES = ("incoming", "active", "deferred", "hold")
 _HASH = "0123456789ABCDEF"
 
@@ -32,6 +34,8 @@ class Transaction:
     message_id: str = ""
     is_taken: bool = False
     is_open: bool = True
+    # When a new master started: what the old one left talks on until its client is silent for longer than the relay waits.
+    orphaned_at: datetime | None = None
 
 
 @dataclass
@@ -41,7 +45,7 @@ class Story:
     reaches_back_to: datetime | None
     last_end: datetime | None = None
     found: dict[str, list[Transaction]] = field(default_factory=dict)
-    _sessions: dict[tuple[bytes, bytes], Transaction | None] = field(default_factory=dict)
+    _sessions: dict[tuple[bytes, bytes], Transaction] = field(default_factory=dict)
     _queue: dict[tuple[bytes, bytes], Transaction] = field(default_factory=dict)
 
     def tell(self, line: Line) -> None:
@@ -57,14 +61,22 @@ class Story:
             self._master(line)
 
     def open_transactions(self) -> Iterator[Transaction]:
-        return (transaction for transaction in self._sessions.values() if transaction is not None and transaction.is_open)
+        return (transaction for transaction in self._sessions.values() if transaction.is_open)
+
+    def end_orphans(self, before: datetime) -> None:
+        """Sessions whose master was already replaced `before`: nobody is left who could end them in the log."""
+        for transaction in self.open_transactions():
+            if transaction.orphaned_at is not None and transaction.orphaned_at < before:
+                transaction.is_open = False
 
     def _session(self, line: Line) -> None:
         session = (line.instance, line.pid)
-        if line.queue and line.text.startswith(b"client="):
-            # The next mail of a session: the one before it is settled, by its end or by RSET.
+        if line.text.startswith((b"client=", b"NOQUEUE: client=")):
+            # The next mail of a session: the one before it is settled, by its end or by RSET. Behind a filter its file is another session's.
             self._settle(session)
-            self._sessions[session] = self._queue[line.instance, line.queue] = Transaction(line.queue, line.at)
+            self._sessions[session] = Transaction(line.queue, line.at)
+            if line.queue:
+                self._queue[line.instance, line.queue] = self._sessions[session]
         elif line.text.startswith((b"disconnect from ", b"fatal: ", b"panic: ")):
             self._end(session, line.at)
         elif line.text.startswith(b"connect from "):
@@ -81,9 +93,8 @@ class Story:
 
     def _master(self, line: Line) -> None:
         if line.text.startswith(b"daemon started"):
-            # A new master ends what an old one left.
-            for session in list(self._sessions):
-                self._end(session, line.at)
+            for transaction in self.open_transactions():
+                transaction.orphaned_at = transaction.orphaned_at or line.at
             self.last_end = line.at
         elif b"/smtpd pid " in line.text:
             # `warning: process /usr/lib/postfix/sbin/smtpd pid 123 killed by signal 9`
@@ -91,27 +102,28 @@ class Story:
 
     def _end(self, session: tuple[bytes, bytes], at: datetime) -> None:
         self._settle(session)
-        self._sessions.pop(session, None)
         self.last_end = at
 
     def _settle(self, session: tuple[bytes, bytes]) -> None:
-        transaction = self._sessions.get(session)
+        transaction = self._sessions.pop(session, None)
         if transaction is not None:
             transaction.is_open = False
-        self._sessions[session] = None
 
 
 class Postfix:
-    """Answers out of `log`, which may be rotated, and `spool`, the queue directory; without a spool what only it could tell stays in doubt."""
+    """Answers out of `log`, which may be rotated, and `spool`, the queue directory; without a spool what only it could tell stays in doubt.
 
-    def __init__(self, log: Path, spool: Path | None = None) -> None:
-        self._log, self._spool = log, spool
+    `idle` is at least as long as the relay waits for a silent client (`smtpd_timeout`).
+    """
+
+    def __init__(self, log: Path, spool: Path | None, idle: timedelta) -> None:
+        self._log, self._spool, self._idle = log, spool, idle
 
     def outcomes(self, mails: Sequence[Mail]) -> Mapping[str, Outcome]:
         try:
             story = self._read(mails)
             unfinished = [each for found in story.found.values() for each in found if not each.is_taken]
-            complete = {transaction.queue for transaction in unfinished if self._is_complete(transaction.queue)}
+            complete = {each.message_id for each in unfinished if self._is_complete(each)}
             if unfinished:
                 # What was delivered between reading the log and looking for its file has its line by now.
                 story = self._read(mails)
@@ -119,18 +131,19 @@ class Postfix:
             return {mail.message_id: Outcome.IN_DOUBT for mail in mails}
         return {mail.message_id: self._outcome(mail, story, complete) for mail in mails}
 
-    def _outcome(self, mail: Mail, story: Story, complete: set[bytes]) -> Outcome:
+    def _outcome(self, mail: Mail, story: Story, complete: set[str]) -> Outcome:
         found = story.found[mail.message_id]
-        if any(transaction.is_taken or transaction.queue in complete for transaction in found):
+        if mail.message_id in complete or any(transaction.is_taken for transaction in found):
             return Outcome.TAKEN
-        if any(transaction.is_open for transaction in found) or (found and self._spool is None):
+        if any(transaction.is_open for transaction in found):
+            return Outcome.NOT_YET
+        # (1) The log reaches back to before it was offered, and the queue can be looked into where the log has its name.
+        if story.reaches_back_to is None or story.reaches_back_to > mail.since - _BLUR or (found and self._spool is None):
             return Outcome.IN_DOUBT
-        # (1) The log reaches back to before it was offered. (2) It was written to since: a session that came to its end.
-        if story.reaches_back_to is None or story.reaches_back_to > mail.since or story.last_end is None or story.last_end < mail.since - _BLUR:
-            return Outcome.IN_DOUBT
-        # (3) No session from then is still open with a mail that has not told its Message-ID.
-        if any(not other.message_id and other.at <= mail.until + _BLUR for other in story.open_transactions()):
-            return Outcome.IN_DOUBT
+        # (2) The log was written to since: a session came to its end. (3) None from then is still open without having told its Message-ID.
+        unnamed = (other for other in story.open_transactions() if not other.message_id)
+        if story.last_end is None or story.last_end < mail.since - _BLUR or any(other.at <= mail.until + _BLUR for other in unnamed):
+            return Outcome.NOT_YET
         return Outcome.NOT_TAKEN
 
     def _read(self, mails: Sequence[Mail]) -> Story:
@@ -147,18 +160,22 @@ class Postfix:
         for path in chosen:
             for line in lines(path, since=start):
                 story.tell(line)
+        story.end_orphans(datetime.now(UTC) - self._idle)
         return story
 
-    def _is_complete(self, queue: bytes) -> bool:
+    def _is_complete(self, transaction: Transaction) -> bool:
         """Whether the queue file is there in mode 0700, which it is given once all of the mail is on the disk. Raises OSError."""
         if self._spool is None:
             return False
-        name = queue.decode("ascii")
-        for folder in (self._spool / queue_name for queue_name in _QUEUES):
+        name = transaction.queue.decode("ascii")
+        for folder in (self._spool / queue for queue in _QUEUES):
             for path in (folder / name, *(folder / part / name for part in _HASH)):
                 try:
-                    if path.stat().st_mode & _COMPLETE == _COMPLETE:
-                        return True
+                    with path.open("rb") as file:
+                        # Short names come again: it is this mail if it says so.
+                        complete = os.fstat(file.fileno()).st_mode & _COMPLETE == _COMPLETE
+                        if complete and transaction.message_id.encode() in file.read(_HEAD_BYTES):
+                            return True
                 except FileNotFoundError:
                     continue
         return False

@@ -8,10 +8,11 @@ import re
 import unicodedata
 from enum import Enum
 
-from .errors import AddressRefused, EntityError, MediaTypeRefused, TooLarge, UnsafeCharacter
+from .errors import AddressRefused, ContentIdRefused, EntityError, MediaTypeRefused, TooLarge, UnsafeCharacter
 
 MAX_SUBJECT = 998
 MAX_FILENAME = 255
+MAX_CONTENT_ID = 127
 _MAX_ADDRESS = 254
 _MAX_LOCAL_PART = 64
 _WIDTH = 76
@@ -28,10 +29,13 @@ _DOMAIN = rf"{_LABEL}(?:\.{_LABEL})+"
 _ADDRESS = re.compile(rf"({_ATOM}(?:\.{_ATOM})*)@{_DOMAIN}")
 _WIDE_ATOM = _ATOM.replace("[", "[\u00a1-\U0010ffff", 1)
 _WIDE_ADDRESS = re.compile(rf"({_WIDE_ATOM}(?:\.{_WIDE_ATOM})*)@{_DOMAIN}")
+_ENCODED_WORD = re.compile(r"=\?[^?]+\?[^?]+\?")
 _TYPE_NAME = r"[A-Za-z0-9][A-Za-z0-9!#$&^_.+-]{0,126}"  # RFC 6838 section 4.2
 _MEDIA_TYPE = re.compile(rf"({_TYPE_NAME})/{_TYPE_NAME}")
 _COMPOSITE = {"multipart", "message"}
 _PLAIN_NAME = re.compile(r"(?=.{1,60}\Z)[A-Za-z0-9._+-]+(?: [A-Za-z0-9._+-]+)*")
+# Of a msg-id what needs no escape in a cid URL either (RFC 2392 section 2); many programs leave the domain away, and every one reads that.
+_CONTENT_ID = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._+-]*[A-Za-z0-9])?(?:@[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?)?")
 _PHRASE_ATOM = re.compile(rf"{_ATOM}(?: {_ATOM})*")
 
 
@@ -101,7 +105,8 @@ def _encoded_words(text: str) -> bytes:
 def address(text: str, *, field: str) -> bytes:
     """An addr-spec: a dot-atom at a domain of at least two labels in ASCII; beyond ASCII in UTF-8 (RFC 6532). Raises AddressRefused."""
     match = (_ADDRESS if text.isascii() else _WIDE_ADDRESS).fullmatch(text)
-    if not match or not (text.isascii() or _is_visible(match[1])):
+    # An encoded word has no place in an address (RFC 2047 section 5), and a program that decodes one there mails to somebody else.
+    if not match or _ENCODED_WORD.search(text) or not (text.isascii() or _is_visible(match[1])):
         raise AddressRefused(f"{field} is not an address that can be mailed to", field=field)
     octets = text.encode()
     if len(octets) > _MAX_ADDRESS or len(match[1].encode()) > _MAX_LOCAL_PART:
@@ -136,6 +141,13 @@ def message_id(text: str) -> bytes:
     if not (text.startswith("<") and text.endswith(">") and len(text) <= _MAX_ADDRESS and _ADDRESS.fullmatch(text[1:-1])):
         raise EntityError("not a Message-ID", field="message_id")
     return text.encode()
+
+
+def content_id(text: str, *, field: str = "content_id") -> bytes:
+    """A Content-ID with its angle brackets (RFC 2045 section 7). Raises ContentIdRefused."""
+    if len(text) > MAX_CONTENT_ID or not _CONTENT_ID.fullmatch(text):
+        raise ContentIdRefused(f"a content id has at most {MAX_CONTENT_ID} letters, digits, dots, dashes and plus signs, and one @", field=field)
+    return b"<" + text.encode() + b">"
 
 
 def media_type(text: str, *, field: str = "content_type") -> bytes:

@@ -17,12 +17,13 @@ _MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep
 
 def _outer_head(smime_type: bytes) -> bytes:
     return (
-        b"Auto-Submitted: auto-generated\r\nMIME-Version: 1.0\r\n"
+        b"MIME-Version: 1.0\r\n"
         b"Content-Type: application/pkcs7-mime; smime-type=" + smime_type + b';\r\n name="smime.p7m"\r\n'
         b'Content-Transfer-Encoding: base64\r\nContent-Disposition: attachment; filename="smime.p7m"\r\n\r\n'
     )
 
 
+_AUTO_SUBMITTED = field(Header.AUTO_SUBMITTED, b"auto-generated")  # RFC 3834 section 5
 # RFC 8551 section 3.2.2, by whether the content cipher authenticates.
 _OUTER_HEADS = {False: _outer_head(b"enveloped-data"), True: _outer_head(b"authEnveloped-data")}
 
@@ -55,6 +56,7 @@ def seal(
         field(Header.TO, mailbox(recipient, field="to")),
         field(Header.DATE, _date(at)),
         field(Header.MESSAGE_ID, headers.message_id(message_id)),
+        _AUTO_SUBMITTED,
     ))  # fmt: skip
     inner = common + field(Header.SUBJECT, subject)
     outer = inner if neutral_subject is None else common + field(Header.SUBJECT, unstructured(neutral_subject, field="neutral_subject"))

@@ -25,7 +25,11 @@ names = one_line.filter(lambda name: 1 <= len(name) <= headers.MAX_FILENAME and 
     lambda name: name.strip(". ") and not headers._DIRECTION.search(name)
 )
 files = st.builds(
-    Attachment, names, st.sampled_from(["application/pdf", "text/csv", "image/png", "application/vnd.example+json"]), st.binary(max_size=300)
+    Attachment,
+    names,
+    st.sampled_from(["application/pdf", "text/csv", "image/png", "application/vnd.example+json"]),
+    st.binary(max_size=300),
+    st.just(""),
 )
 quick = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 

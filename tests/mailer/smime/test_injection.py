@@ -1,10 +1,13 @@
 """Nothing from outside becomes a header field, a part or a line of its own."""
 
+from email import message_from_bytes
+from email.policy import default
+
 import pytest
 
 from mailer.smime import headers
-from mailer.smime.entity import Attachment, Content, build_entity
-from mailer.smime.errors import AddressRefused, EntityError, MediaTypeRefused, SmimeError, TooLarge, UnsafeCharacter
+from mailer.smime.entity import Attachment, Content, Protection, build_entity
+from mailer.smime.errors import AddressRefused, ContentIdRefused, EntityError, MediaTypeRefused, SmimeError, TooLarge, UnsafeCharacter
 from tests.mailer.smime.conftest import ALICE, BANK, CHARLIE, Sealer
 from tests.pki import Authority, Usage
 
@@ -54,6 +57,38 @@ def test_it_refuses_them_in_addresses_and_names(separator: str) -> None:
         headers.message_id(f"<a{separator}@example.com>")
     with pytest.raises(MediaTypeRefused):
         headers.media_type(f"application/pdf{separator}{SMUGGLED}")
+    for content_id in (f"logo{separator}{SMUGGLED}", f"{separator}logo", f"logo{separator}", f"logo@x{separator}.example.com"):
+        with pytest.raises(ContentIdRefused):
+            headers.content_id(content_id)
+
+
+ENCODED = "=?utf-8?q?a=0D=0ABcc:_charlie=40example.org=0D=0A=0D=0Ab?="
+
+
+def test_it_does_not_let_an_encoded_word_be_read_as_one(authority: Authority, seal_for: Sealer) -> None:
+    """What looks like one is text, and comes back as that text from every header."""
+    content = Content(ENCODED, ENCODED, None, [Attachment(ENCODED.replace("/", ""), "application/pdf", b"")])
+    entity = build_entity(content, Protection(headers.field(headers.Header.SUBJECT, headers.unstructured(ENCODED)), legacy_display=True))
+    inner = message_from_bytes(entity, policy=default)
+    assert inner["Subject"] == ENCODED
+    [attachment] = inner.iter_attachments()
+    assert attachment.get_filename() == ENCODED
+    outer = message_from_bytes(seal_for(content, authority.leaf(ALICE, "p256", Usage.ENCRYPT)), policy=default)
+    name = message_from_bytes(b"From: " + headers.mailbox(BANK, ENCODED, field="from") + b"\r\n\r\n", policy=default)
+    assert outer["Subject"] == ENCODED
+    assert name["From"].addresses[0].addr_spec == BANK
+    for message in (inner, outer, name):
+        assert "Bcc" not in message
+        assert CHARLIE.encode() not in message.as_bytes().partition(b"\r\n\r\n")[0]
+
+
+@pytest.mark.parametrize(
+    "content_id",
+    ["", "@", "logo@", "@example.com", "a b", "<a>", "a>", "a@b@c", "ä", "a%40b", ".a", "a.", "-a", "a" * 128, 'a"b', "a&b", "cid:a", "a/b", "a?b"],
+)
+def test_it_takes_only_a_plain_content_id(content_id: str) -> None:
+    with pytest.raises(ContentIdRefused):
+        headers.content_id(content_id)
 
 
 @pytest.mark.parametrize(
@@ -65,6 +100,7 @@ def test_it_refuses_them_in_addresses_and_names(separator: str) -> None:
         "alice@example.net>", "alice(charlie)@example.net", "alice:;@example.net", "äl ice@example.net", "äl\u200bice@example.net",
         "ä,b@example.net", "ä\u2028@example.net",
         "alice@exämple.net", "a@b@example.net",
+        "=?utf-8?q?=61lice=40example.org?=@example.net", "=?x?b?Y2hhcmxpZUBleGFtcGxlLm9yZw==?=@example.net", "ä=?utf-8?q?x?=@example.net",
         f"{'a' * 65}@example.net", f"{'ä' * 33}@example.net", f"alice@{'a' * 64}.net", f"alice@{'a.' * 130}net",
     ],
 )  # fmt: skip

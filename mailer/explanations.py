@@ -22,9 +22,6 @@ _REFUSALS: Mapping[str, Promise] = {
         "An inline image has an image type and a content id of its own, of letters, digits, dots, dashes and one @, which the HTML names as cid:."
     ),
     "media_type_refused": gettext_lazy("A media type looks like application/pdf, and is neither multipart nor message."),
-    "content_id_refused": gettext_lazy(
-        "An image within the HTML has a content id of its own, of letters, digits, dots and dashes, and the HTML shows it as cid:<content id>."
-    ),
     "too_large": gettext_lazy("Too large: a message has at most 10 MB and 50 attachments."),
 }
 

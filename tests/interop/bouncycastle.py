@@ -12,9 +12,10 @@ _SOURCE = Path(__file__).with_name("BouncyCastle.java")
 
 
 class BouncyCastle:
-    def __init__(self, folder: Path, holders: Holders, root: bytes) -> None:
+    def __init__(self, folder: Path, holders: Holders, root: bytes, issuer: bytes) -> None:
         self._folder = folder
         (folder / "root.pem").write_bytes(root)
+        (folder / "issuer.pem").write_bytes(issuer)
         for name, holder in holders.items():
             (folder / f"{name}.crt").write_bytes(holder.pem)
             (folder / f"{name}.key").write_bytes(holder.key_pem)

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 from mailer.smime.open import Opener
 from mailer.smime.sign import SignaturePadding, Signer
@@ -14,7 +15,7 @@ RECEIVING = {"alice-rsa": "rsa2048", "alice-p256": "p256", "alice-p384": "p384",
 
 
 def _holders(authority: Authority) -> dict[str, Holder]:
-    signing = {name: authority.leaf(BANK, kind, Usage.SIGN, organization="Example Bank") for name, kind in SIGNING.items()}
+    signing = {name: authority.leaf(BANK, kind, Usage.DUAL, organization=f"Example {name}") for name, kind in SIGNING.items()}
     receiving = {}
     for name, kind in RECEIVING.items():
         email = ALICE if name.startswith("alice") else BOB
@@ -40,4 +41,10 @@ class Cast:
 
     def opener(self, name: str) -> Opener:
         holder = self.holders[name]
+        return Opener(holder.key, holder.der)
+
+    @cached_property
+    def charlie(self) -> Opener:
+        """Somebody with a certificate of the same authority, to whom nothing is sent."""
+        holder = self.authority.leaf(CHARLIE, "rsa2048", Usage.ENCRYPT)
         return Opener(holder.key, holder.der)

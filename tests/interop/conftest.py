@@ -10,7 +10,8 @@ from tests.interop import bouncycastle, gpgsm, nss, openssl
 from tests.interop.cast import Cast
 from tests.interop.engine import Engine, Holders, Requirement, need
 
-Start = Callable[[Path, Holders, bytes], Engine]
+# A folder, the cast's keys, the root and the issuer under it in PEM.
+Start = Callable[[Path, Holders, bytes, bytes], Engine]
 ENGINES: dict[str, tuple[Requirement, Start]] = {
     "openssl": (openssl.REQUIREMENT, openssl.OpenSsl),
     "nss": (nss.REQUIREMENT, nss.Nss),
@@ -32,7 +33,7 @@ def started(cast: Cast, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ca
     def start(name: str) -> Engine:
         requirement, make = ENGINES[name]
         need(name, requirement)
-        engine = make(tmp_path_factory.mktemp(name), cast.holders, cast.authority.roots_pem)
+        engine = make(tmp_path_factory.mktemp(name), cast.holders, cast.authority.roots_pem, cast.authority.issuer.pem)
         running.append(engine)
         return engine
 

@@ -61,6 +61,8 @@ def words_of(ended: subprocess.CompletedProcess[bytes]) -> str:
 
 
 Holders = Mapping[str, Holder]
+# Who signs, and so must have the intermediate certificates at hand.
+SIGNER = "bank"
 
 
 def owner(holder: str) -> str:

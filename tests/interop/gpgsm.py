@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509 import Certificate, load_pem_x509_certificate
 
-from tests.interop.engine import Holders, RefusedBy, Requirement, owner, run, words_of
+from tests.interop.engine import SIGNER, Holders, RefusedBy, Requirement, owner, run, words_of
 from tests.pki import PrivateKey
 
 REQUIREMENT = Requirement(("gnupg", "gpgsm"), ("/usr/bin/gpgsm", "/usr/bin/gpgconf"))
@@ -18,14 +18,15 @@ _CURVES = {"secp256r1": b"NIST P-256", "secp384r1": b"NIST P-384"}
 
 
 class _Home:
-    """One person's: that person's keys, the others' certificates, and one trusted root."""
+    """One person's: that person's keys, the others' certificates, and one trusted root; for a signer its issuer."""
 
-    def __init__(self, person: str, holders: Holders, root: bytes) -> None:
+    def __init__(self, person: str, holders: Holders, root: bytes, issuer: bytes) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="ll-gpg-"))
         self._environment = {**os.environ, "GNUPGHOME": str(self.folder)}
         (self.folder / "gpgsm.conf").write_text("disable-crl-checks\ndisable-dirmngr\nno-secmem-warning\n", encoding="ascii")
         (self.folder / "private-keys-v1.d").mkdir(mode=0o700)
-        self.gpgsm("--import", given=root + b"".join(holder.pem for holder in holders.values()))
+        known = [root, *(holder.pem for holder in holders.values()), *([issuer] if person == SIGNER else [])]
+        self.gpgsm("--import", given=b"".join(known))
         (self.folder / "trustlist.txt").write_text(f"{_name(load_pem_x509_certificate(root))} S relax\n", encoding="ascii")
         for name, holder in holders.items():
             if owner(name) == person:
@@ -47,8 +48,8 @@ class _Home:
 
 
 class Gpgsm:
-    def __init__(self, folder: Path, holders: Holders, root: bytes) -> None:
-        self._holders, self._root = holders, root
+    def __init__(self, folder: Path, holders: Holders, root: bytes, issuer: bytes) -> None:
+        self._holders, self._root, self._issuer = holders, root, issuer
         self._homes: dict[str, _Home] = {}
         self.version = run(["gpgsm", "--version"], folder=folder).stdout.decode().split("\n")[0].split()[-1]
 
@@ -62,9 +63,13 @@ class Gpgsm:
             raise RefusedBy(said)
         return written if content is None else content
 
+    def fingerprint(self, holder: str) -> str:
+        """How a command names the certificate."""
+        return f"0x{_name(self._holders[holder].certificate)}"
+
     def writes(self, person: str, *arguments: str, **files: bytes) -> tuple[bytes, str]:
         """Any `gpgsm` in one person's home: what it wrote, and its status lines."""
-        home = self._homes.get(person) or self._homes.setdefault(person, _Home(person, self._holders, self._root))
+        home = self._homes.get(person) or self._homes.setdefault(person, _Home(person, self._holders, self._root, self._issuer))
         for name, octets in files.items():
             (home.folder / name).write_bytes(octets)
         out = home.folder / "out"

@@ -36,3 +36,18 @@ def _detached(head: EmailMessage, body: bytes, line_end: bytes) -> Signed:
     delimiter = line_end + b"--" + re.escape(str(head.get_boundary()).encode())
     _, content, signature, _ = re.split(delimiter, line_end + body)
     return Signed(base64.b64decode(signature.partition(line_end * 2)[2]), content.removeprefix(line_end))
+
+
+def wrapped(layer: Enveloped | Signed) -> bytes:
+    """A MIME entity around CMS, as programs write that have nothing to do with mail themselves."""
+    cms = base64.encodebytes(layer.cms).replace(b"\n", b"\r\n")
+    if isinstance(layer, Enveloped) or layer.content is None:
+        kind = b"enveloped-data" if isinstance(layer, Enveloped) else b"signed-data"
+        return b"Content-Type: application/pkcs7-mime; smime-type=%s; name=smime.p7m\r\nContent-Transfer-Encoding: base64\r\n\r\n%s" % (kind, cms)
+    boundary = b"----of-the-two-parts"
+    return b"".join((
+        b'Content-Type: multipart/signed; protocol="application/pkcs7-signature"; boundary="', boundary, b'"\r\n\r\n--', boundary, b"\r\n",
+        layer.content, b"\r\n--", boundary,
+        b"\r\nContent-Type: application/pkcs7-signature; name=smime.p7s\r\nContent-Transfer-Encoding: base64\r\n\r\n",
+        cms, b"\r\n--", boundary, b"--\r\n",
+    ))  # fmt: skip

@@ -17,7 +17,7 @@ from tests.interop.support import Row, outcome, read, write
 
 
 def start(name: str, folder: Path, cast: Cast) -> Engine:
-    return ENGINES[name][1](Path(tempfile.mkdtemp(dir=folder)), cast.holders, cast.authority.roots_pem)
+    return ENGINES[name][1](Path(tempfile.mkdtemp(dir=folder)), cast.holders, cast.authority.roots_pem, cast.authority.issuer.pem)
 
 
 def column(name: str, folder: Path, cast: Cast, sealer: Sealer) -> dict[Combination, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import PrivateFormat, pkcs12
 
-from tests.interop.engine import Holders, RefusedBy, Requirement, owner, run, words_of
+from tests.interop.engine import SIGNER, Holders, RefusedBy, Requirement, owner, run, words_of
 from tests.pki import Holder
 
 REQUIREMENT = Requirement(("libnss3-tools",), ("/usr/bin/cmsutil", "/usr/bin/certutil", "/usr/bin/pk12util"))
@@ -24,20 +24,24 @@ _OLD_FORM = (
 _HEAD = re.compile(rb"SMIME: [^\n]*\n(?:\t[^\n]*\n)*")
 
 
-def make_profile(folder: Path, person: str, holders: Holders, root: bytes) -> None:
-    """A certificate database as Thunderbird has one: this person's keys, the others' certificates, and one trusted root."""
+def make_profile(folder: Path, person: str, holders: Holders, root: bytes, issuer: bytes) -> None:
+    """A certificate database as Thunderbird has one: this person's keys, the others' certificates, one trusted root; for a signer its issuer."""
     (folder / "root.pem").write_bytes(root)
+    (folder / "issuer.pem").write_bytes(issuer)
+    base = f"sql:{folder}"
     commands = [
-        ["certutil", "-N", "-d", f"sql:{folder}", "--empty-password"],
-        ["certutil", "-A", "-d", f"sql:{folder}", "-n", "root", "-t", "CT,C,C", "-a", "-i", "root.pem"],
+        ["certutil", "-N", "-d", base, "--empty-password"],
+        ["certutil", "-A", "-d", base, "-n", "root", "-t", "CT,C,C", "-a", "-i", "root.pem"],
     ]
+    if person == SIGNER:
+        commands.append(["certutil", "-A", "-d", base, "-n", "issuer", "-t", ",,", "-a", "-i", "issuer.pem"])
     for name, holder in holders.items():
         if owner(name) == person:
             (folder / f"{name}.p12").write_bytes(bundle(name, holder))
-            commands.append(["pk12util", "-i", f"{name}.p12", "-d", f"sql:{folder}", "-W", _PASSWORD, "-K", ""])
+            commands.append(["pk12util", "-i", f"{name}.p12", "-d", base, "-W", _PASSWORD, "-K", ""])
         else:
             (folder / f"{name}.crt").write_bytes(holder.pem)
-            commands.append(["certutil", "-A", "-d", f"sql:{folder}", "-n", name, "-t", ",,", "-a", "-i", f"{name}.crt"])
+            commands.append(["certutil", "-A", "-d", base, "-n", name, "-t", ",,", "-a", "-i", f"{name}.crt"])
     for command in commands:
         ended = run(command, folder=folder, given=b"")
         if ended.returncode:
@@ -49,9 +53,9 @@ def bundle(name: str, holder: Holder) -> bytes:
 
 
 class Nss:
-    def __init__(self, folder: Path, holders: Holders, root: bytes, *, libraries: Path | None = None) -> None:
+    def __init__(self, folder: Path, holders: Holders, root: bytes, issuer: bytes, *, libraries: Path | None = None) -> None:
         """`libraries`: a folder with another build of NSS, such as Thunderbird's own."""
-        self._folder, self._holders, self._root = folder, holders, root
+        self._folder, self._holders, self._root, self._issuer = folder, holders, root, issuer
         self._environment = {**os.environ, "LD_LIBRARY_PATH": str(libraries)} if libraries else dict(os.environ)
         listed = run(["dpkg-query", "-W", "-f", "${Version}", "libnss3-tools"], folder=folder).stdout.decode()
         self.version = re.sub(r"^\d+:|-.*$", "", listed)
@@ -74,7 +78,7 @@ class Nss:
         profile = self._folder / person
         if not profile.exists():
             profile.mkdir()
-            make_profile(profile, person, self._holders, self._root)
+            make_profile(profile, person, self._holders, self._root, self._issuer)
         for name, octets in files.items():
             (profile / name).write_bytes(octets)
         (profile / "out").unlink(missing_ok=True)

@@ -8,10 +8,10 @@ REQUIREMENT = Requirement(("openssl",), ("/usr/bin/openssl",))
 
 
 class OpenSsl:
-    def __init__(self, folder: Path, holders: Holders, root: bytes) -> None:
-        """`root` is PEM, as all roots here."""
+    def __init__(self, folder: Path, holders: Holders, root: bytes, issuer: bytes) -> None:
         self._folder = folder
         (folder / "root.pem").write_bytes(root)
+        (folder / "issuer.pem").write_bytes(issuer)
         for name, holder in holders.items():
             (folder / f"{name}.crt").write_bytes(holder.pem)
             (folder / f"{name}.key").write_bytes(holder.key_pem)

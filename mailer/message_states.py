@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
+from operator import attrgetter
 from typing import NamedTuple
 from uuid import UUID
 
 from django.db import connection
 
+from mailer.copying import fetch_bound
 from mailer.models import MessageStatus
 from mailer.words import MASK, without_addresses
 
@@ -54,37 +57,67 @@ class Step(NamedTuple):
     delay: timedelta | None = None
 
 
-_MOVE = r"""
-WITH step AS (
-    SELECT * FROM unnest(%(ids)s::uuid[], %(leases)s::bigint[], %(details)s::text[], %(sealed)s::bytea[], %(certificates)s::text[],
-                         %(replies)s::text[], %(delays)s::float8[])
-        AS s(id, lease, detail, sealed, certificate, reply, delay)
-), moved AS (
-    UPDATE mailer_message m SET
-        status = %(target)s,
-        updated_at = clock_timestamp(),
-        content = CASE WHEN %(keep_content)s THEN m.content END,
-        sealed = CASE WHEN %(keep_sealed)s THEN COALESCE(s.sealed, m.sealed) END,
-        certificate = COALESCE(s.certificate, m.certificate),
-        relay_reply = CASE WHEN m.erased_at IS NULL THEN COALESCE(s.reply, m.relay_reply) ELSE '' END,
-        not_before = COALESCE(clock_timestamp() + make_interval(secs => s.delay), m.not_before),
-        lease_until = CASE WHEN %(take)s::float8 IS NOT NULL THEN clock_timestamp() + make_interval(secs => %(take)s::float8)
-                           WHEN %(keep_lease)s THEN m.lease_until END,
-        lease_token = m.lease_token + CASE WHEN %(take)s::float8 IS NULL THEN 0 ELSE 1 END,
-        attempt = m.attempt + CASE WHEN %(take)s::float8 IS NULL THEN 0 ELSE 1 END
-    FROM step s
-    WHERE m.id = s.id AND m.status = %(source)s
-      AND (s.lease IS NULL OR (m.lease_token = s.lease AND (%(lapsed)s OR m.lease_until > clock_timestamp())))
-    RETURNING m.id, m.organization_id, m.attempt, s.detail, lower(split_part(m.recipient, '@', 1)) AS person
-)
-INSERT INTO mailer_sendevent (message_id, organization_id, at, attempt, event, detail, actor)
-SELECT id, organization_id, clock_timestamp(), attempt, %(event)s,
-       CASE WHEN length(person) > 2 AND strpos(lower(detail), person) > 0
-            THEN regexp_replace(detail, '(^|\W)' || regexp_replace(person, '(\W)', '\\\1', 'g') || '(?=\W|$)', '\1' || %(mask)s, 'gi')
-            ELSE detail END,
-       %(actor)s FROM moved
-RETURNING message_id
-"""
+# A column of steps in which nothing is given is not in the statement.
+_TYPES = {
+    "lease": "bigint", "detail": "text", "sealed": "bytea", "certificate": "text", "reply": "text", "delay": "float8",
+}  # fmt: skip
+# The relay may name the recipient without an address; where it does, the name is masked as a whole word.
+_PERSON = "lower(split_part(m.recipient, '@', 1)) AS person"
+_MASKED = r"""CASE WHEN length(person) > 2 AND strpos(lower(detail), person) > 0
+    THEN regexp_replace(detail, '(^|\W)' || regexp_replace(person, '(\W)', '\\\1', 'g') || '(?=\W|$)', '\1' || %(mask)s, 'gi')
+    ELSE detail END"""
+
+
+class _Kind(NamedTuple):
+    """All that a move's statement depends on."""
+
+    columns: tuple[str, ...]
+    source: MessageStatus
+    target: MessageStatus
+    takes: bool
+    even_if_lapsed: bool
+    free: bool
+
+
+@lru_cache(maxsize=256)
+def _statement(kind: _Kind) -> str:
+    given, target = set(kind.columns), kind.target
+    changes = ["status = %(target)s", "updated_at = clock_timestamp()"]
+    if target not in _HAS_CONTENT:
+        changes.append("content = NULL")
+    if target not in _HAS_SEALED:
+        changes.append("sealed = NULL")
+    elif "sealed" in given:
+        changes.append("sealed = COALESCE(s.sealed, m.sealed)")
+    if "certificate" in given:
+        changes.append("certificate = COALESCE(s.certificate, m.certificate)")
+    if "reply" in given:
+        changes.append("relay_reply = CASE WHEN m.erased_at IS NULL THEN COALESCE(s.reply, m.relay_reply) ELSE '' END")
+    if "delay" in given:
+        changes.append("not_before = COALESCE(clock_timestamp() + make_interval(secs => s.delay), m.not_before)")
+    if kind.takes:
+        changes += ["lease_until = clock_timestamp() + make_interval(secs => %(take)s)", "lease_token = m.lease_token + 1", "attempt = m.attempt + 1"]
+    elif kind.free or target not in _IS_LEASED:
+        changes.append("lease_until = NULL")
+    condition = ""
+    if "lease" in given:
+        lapsed = "" if kind.even_if_lapsed else " AND m.lease_until > clock_timestamp()"
+        condition = f"AND (s.lease IS NULL OR (m.lease_token = s.lease{lapsed}))"
+    # `b`: bound in binary, since as text a mail would be twice as long.
+    arrays = ", ".join(f"%({name}){'b' if name == 'sealed' else 's'}::{_TYPES[name]}[]" for name in kind.columns)
+    # Names and types are this module's own; whatever comes from outside is a parameter.
+    return f"""
+        WITH step AS (
+            SELECT * FROM unnest(%(ids)s::uuid[]{", " if arrays else ""}{arrays}) AS s({", ".join(("id", *kind.columns))})
+        ), moved AS (
+            UPDATE mailer_message m SET {", ".join(changes)}
+            FROM step s WHERE m.id = s.id AND m.status = %(source)s {condition}
+            RETURNING m.id, m.organization_id, m.attempt{f", s.detail, {_PERSON}" if "detail" in given else ""}
+        )
+        INSERT INTO mailer_sendevent (message_id, organization_id, at, attempt, event, detail, actor)
+        SELECT id, organization_id, clock_timestamp(), attempt, %(event)s, {_MASKED if "detail" in given else "''"}, %(actor)s FROM moved
+        RETURNING message_id
+    """  # noqa: S608
 
 
 def move(
@@ -109,28 +142,29 @@ def move(
         raise WrongTransitionError(f"{source} does not become {target}")
     if not steps:
         return set()
-    parameters: dict[str, _Value | list[_Value]] = {
-        "ids": [step.message for step in steps],
-        "leases": [step.lease for step in steps],
-        "details": [without_addresses(step.detail) for step in steps],
+    # In one order everywhere: two moves of the same messages never wait for each other's rows.
+    steps = sorted(steps, key=attrgetter("message"))
+    values: dict[str, list[_Value]] = {
+        "lease": [step.lease for step in steps],
+        "detail": [without_addresses(step.detail) for step in steps],
         "sealed": [step.sealed for step in steps],
-        "certificates": [step.certificate for step in steps],
-        "replies": [step.reply for step in steps],
-        "delays": [step.delay.total_seconds() if step.delay else None for step in steps],
+        "certificate": [step.certificate for step in steps],
+        "reply": [step.reply for step in steps],
+        "delay": [step.delay.total_seconds() if step.delay else None for step in steps],
+    }
+    given = {name: column for name, column in values.items() if any(value not in {None, ""} for value in column)}
+    kind = _Kind(tuple(given), source, target, take is not None, even_if_lapsed, free)
+    parameters: dict[str, _Value | list[_Value]] = {
+        **given,
+        "ids": [step.message for step in steps],
         "source": source.value,
         "target": target.value,
-        "keep_content": target in _HAS_CONTENT,
-        "keep_sealed": target in _HAS_SEALED,
-        "keep_lease": target in _IS_LEASED and not free,
         "take": take.total_seconds() if take else None,
-        "lapsed": even_if_lapsed,
         "event": event or target.value,
         "actor": actor,
         "mask": MASK,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(_MOVE, parameters)
-        return {row[0] for row in cursor.fetchall()}
+    return {row[0] for row in fetch_bound(_statement(kind), parameters)}
 
 
 def note(messages: Sequence[UUID], *, event: str, actor: str, detail: str = "", at: datetime | None = None) -> None:

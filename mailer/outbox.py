@@ -1,11 +1,10 @@
 """Accepting messages: batch, messages and send log in one transaction. Accepted means stored; the workers are only woken."""
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -16,6 +15,7 @@ from directory.x509.names import EmailAddress
 from mailer.copying import copy_rows
 from mailer.custody import OwnerCipher, cipher_of
 from mailer.identities import find_identity
+from mailer.ids import fresh_ids
 from mailer.letters import context, pack
 from mailer.models import Batch, MessageStatus, OnMissing
 from mailer.smime.entity import Content
@@ -109,6 +109,7 @@ def accept(
     identity = find_identity(organization=organization, address=sender, at=at)
     _refuse_when_deep()
     batch = Batch(
+        id=fresh_ids(1, at=at)[0],
         organization=organization,
         identity=identity,
         idempotency_key=idempotency_key,
@@ -159,11 +160,12 @@ def _rows(batch: Batch, items: Sequence[OutgoingMessage], *, cipher: OwnerCipher
     # Bills of one run have one subject.
     digests = {subject: cipher.digest(subject, context="subject") for subject in {item.content.subject for item in items}}
     rows: list[_Row] = []
-    for position, item in enumerate(items):
-        message, said = uuid4(), item.content
+    # Message-IDs are ids of their own: whoever reads the mail learns nothing that opens the API.
+    ids = zip(fresh_ids(len(items), at=at), fresh_ids(len(items), at=at), strict=True)
+    for position, (item, (message, public)) in enumerate(zip(items, ids, strict=True)):
+        said = item.content
         content = cipher.encrypt(pack(said), context=context(message))
-        # A Message-ID of its own: whoever reads the mail learns nothing that opens the API.
-        message_id = f"<{os.urandom(16).hex()}@{sender.domain}>"
+        message_id = f"<{public.hex}@{sender.domain}>"
         rows.append(
             (
                 message, batch.id, position, organization, item.to.address, item.to.match, item.to.domain, message_id, item.reference,

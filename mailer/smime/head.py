@@ -1,4 +1,4 @@
-"""The header of a message or part as it was sent, strictly: a line that is no field, or Content-Type twice, would be read differently elsewhere."""
+"""The header of a message or part as it was sent. What other programs would read differently is noted (`odd`) or, for Content-Type twice, refused."""
 
 import re
 from email.message import Message
@@ -24,9 +24,10 @@ class Field(NamedTuple):
 
 
 class Head(NamedTuple):
-    """The fields in the order they came."""
+    """The fields in the order they came; `odd` if there are lines between them that are none."""
 
     fields: tuple[Field, ...]
+    odd: bool = False
 
     def all(self, name: str) -> list[str]:
         return [field.value for field in self.fields if field.name == name]
@@ -69,15 +70,15 @@ def split(entity: bytes) -> tuple[Head, bytes]:
     end = _END.search(entity, 0, MAX_HEAD)
     if end is None:
         raise (TooLarge if len(entity) > MAX_HEAD else MalformedCms)("the header does not end")
-    head = Head(_fields(entity[: end.start()]))
+    head = _read(entity[: end.start()])
     for name in _ONCE:
         if len(head.all(name)) > 1:
             raise MalformedCms(f"{name} is there twice")
     return head, entity[end.end() :]
 
 
-def _fields(octets: bytes) -> tuple[Field, ...]:
-    lines = _LINE_END.split(octets)
+def _read(octets: bytes) -> Head:
+    lines = _LINE_END.split(octets.lstrip(b" \t"))
     if _MAILBOX_LINE.match(lines[0]):
         del lines[0]  # how mailbox files part messages
     unfolded: list[bytearray] = []
@@ -88,10 +89,6 @@ def _fields(octets: bytes) -> tuple[Field, ...]:
             unfolded.append(bytearray(line))
             if len(unfolded) > MAX_FIELDS:
                 raise TooLarge(f"more than {MAX_FIELDS} header fields")
-    found = []
-    for line in unfolded:
-        field = _FIELD.fullmatch(bytes(line))
-        if field is None:
-            raise MalformedCms("a header line that is no field")
-        found.append(Field(field[1].decode("ascii").lower(), field[2].decode("utf-8", "surrogateescape").strip()))
-    return tuple(found)
+    matched = [_FIELD.fullmatch(bytes(line)) for line in unfolded]
+    fields = tuple(Field(field[1].decode("ascii").lower(), field[2].decode("utf-8", "surrogateescape").strip()) for field in matched if field)
+    return Head(fields, odd=len(fields) < len(matched))

@@ -9,6 +9,7 @@ class Outcome(StrEnum):
     NOT_SIGNED = "not_signed"
     PARTLY_SIGNED = "partly_signed"  # something signed is inside, but what is shown is more than that
     SIGNED_OUTSIDE = "signed_outside"  # the signature is around ciphertext: its signer need not know what is inside
+    NESTED_SIGNATURE = "nested_signature"  # one readable text under two signatures, of which programs show the one or the other
     NOT_OPENED = "not_opened"  # encrypted, and not for the given keys or not to be decrypted
     MALFORMED = "malformed"
     TOO_LARGE = "too_large"

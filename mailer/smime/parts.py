@@ -64,7 +64,7 @@ def enveloped(message: bytes) -> bytes | None:
 def wrapped(entity: bytes) -> Wrapped | None:
     """The signature of a multipart/signed or an opaque signed entity, or None if it is something else. Raises TooLarge, MalformedCms."""
     head, body = split(entity)
-    if head.content_type == "multipart/signed":
+    if _is_detached(head):
         return _detached(head, body)
     if not _is_cms(head) and head.content_type not in _SIGNATURE_TYPES:
         return None
@@ -82,6 +82,11 @@ def canonical_forms(content: bytes) -> list[bytes]:
     if not _BARE_LINE_END.search(content):
         return [content]
     return [content, _BARE_LINE_END.sub(b"\r\n", content)]
+
+
+def _is_detached(head: Head) -> bool:
+    """A multipart/signed of S/MIME: OpenPGP has them too, and some leave the protocol out."""
+    return head.content_type == "multipart/signed" and head.parameter("protocol").lower() in _SIGNATURE_TYPES | {""}
 
 
 def _is_cms(head: Head) -> bool:
@@ -125,7 +130,7 @@ def _leaves(entity: bytes, depth: int) -> Iterator[bytes]:
     if depth > _MAX_NESTING:
         raise TooLarge(f"nested more than {_MAX_NESTING} deep")
     head, body = split(entity)
-    if not head.content_type.startswith("multipart/") or head.content_type == "multipart/signed":
+    if not head.content_type.startswith("multipart/") or _is_detached(head):
         yield entity
         return
     for part in _cut(head, body)[0]:
@@ -134,8 +139,8 @@ def _leaves(entity: bytes, depth: int) -> Iterator[bytes]:
 
 def _is_signed(entity: bytes) -> bool:
     head, body = split(entity)
-    if head.content_type == "multipart/signed":
-        return head.parameter("protocol").lower() in _SIGNATURE_TYPES | {""}
+    if _is_detached(head):
+        return True
     return _is_cms(head) and kind_of(_decoded(head, body)) is Kind.SIGNED
 
 

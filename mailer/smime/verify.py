@@ -52,6 +52,7 @@ class Verification(NamedTuple):
     certificate: bytes = b""
     signatures: tuple[Signature, ...] = ()
     content_type: bytes = oids.DATA
+    detached: bool = False
 
     @property
     def verified(self) -> bool:
@@ -79,7 +80,8 @@ def verify(entity: bytes, *, at: datetime, roots: Sequence[bytes] = (), trust: T
         return Verification(Outcome.MALFORMED)
     except TooLarge:
         return Verification(Outcome.TOO_LARGE)
-    return verify_cms(wrapped.cms, content=wrapped.content, at=at, trust=trust or Trust(roots), sender=sender)
+    verification = verify_cms(wrapped.cms, content=wrapped.content, at=at, trust=trust or Trust(roots), sender=sender)
+    return verification._replace(detached=wrapped.content is not None)
 
 
 def verify_cms(cms: bytes, *, at: datetime, trust: Trust, content: bytes | None = None, sender: str | None = None) -> Verification:

@@ -14,6 +14,7 @@ from directory.models import CertificateStatus, OrganizationStatus
 from mailer.models import IssuanceStatus, MessageStatus, PublicationStatus, SigningIdentityStatus
 from onboarding.applications import STATUS_WORDS, CheckOutcome
 from onboarding.states import Status
+from portal.receipts import receipt_of
 
 
 class Look(NamedTuple):
@@ -156,4 +157,5 @@ def detail(text: str) -> str | Promise:
     """What is told beside a line of the send log."""
     if text.startswith(SEALING_FAILED):
         return gettext("The message could not be sealed (%(code)s).") % {"code": text.removeprefix(SEALING_FAILED)}
-    return DETAILS.get(text, text)
+    receipt = receipt_of(text)
+    return receipt.algorithms if receipt else DETAILS.get(text, text)

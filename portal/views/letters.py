@@ -12,6 +12,7 @@ from directory.models import Certificate
 from mailer.models import Message, MessageStatus
 from mailer.sendlog import NotCancellableError, cancel, events_of
 from onboarding.models import Membership
+from portal.receipts import receipt_of
 from portal.views.access import TOKEN_ROLES, member_page, room
 
 CANCELLABLE = (MessageStatus.QUEUED, MessageStatus.HELD)
@@ -23,12 +24,14 @@ def message(request: HttpRequest, membership: Membership, message_id: UUID) -> H
     """One letter and its story."""
     letter = _find(membership, message_id)
     certificate = Certificate.objects.filter(fingerprint=letter.certificate, mailbox__match=letter.match).first() if letter.certificate else None
+    events = list(events_of(letter))
     context = room(
         membership,
         "send-log",
         letter=letter,
         certificate=certificate,
-        events=events_of(letter),
+        receipt=next((receipt for event in reversed(events) if event.event == MessageStatus.SEALED and (receipt := receipt_of(event.detail))), None),
+        events=events,
         sender=letter.batch.identity.address,
         kept="content" if letter.content else "sealed" if letter.sealed else "",
         may_cancel=membership.role in TOKEN_ROLES and letter.status in CANCELLABLE,

@@ -6,6 +6,7 @@ import pytest
 from django.urls import reverse
 
 from mailer.models import Message, MessageStatus, SendEvent
+from mailer.recipients import envelope_for
 from tests.portal.conftest import Letter, Published
 from tests.portal.people import Cast, Person
 
@@ -34,6 +35,18 @@ def test_it_says_of_a_held_letter_how_it_is_kept(cast: Cast, letter: Letter) -> 
     page = cast.client(Person.OWNER).get(reverse("message", args=[cast.organization.pk, message.pk]))
     assert "encrypted at rest under a key of your organisation" in page.text
     assert page.context["kept"] == "content"
+
+
+def test_it_shows_the_receipt_by_which_algorithms_and_why(cast: Cast, letter: Letter, published: Published, now: datetime) -> None:
+    certificate = published("dora@example.com", key="rsa2048")
+    message = letter(certificate=certificate.fingerprint)
+    detail = f"{envelope_for([certificate]).receipt}; sha256 {'ab' * 32}"
+    SendEvent.objects.create(message=message, organization=cast.organization, at=now, event="sealed", detail=detail, actor="system:worker")
+    page = cast.client(Person.OWNER).get(url(cast, message))
+    assert page.context["receipt"].certificates == [certificate.fingerprint]
+    for words in ("RSA PKCS #1 v1.5", "AES-256-CBC", "Nothing is known of the recipient&#x27;s program"):
+        assert words in page.text
+    assert "ab" * 32 not in page.text
 
 
 @pytest.mark.parametrize("status", [MessageStatus.QUEUED, MessageStatus.HELD])

@@ -1,10 +1,11 @@
-"""Sealing a notification of 4 KB against the sum of its primitives, and a whole wire message against the builders at hand."""
+"""Sealing a notification of 4 KB against the sum of its primitives and against BouncyCastle, a whole message against the builders at hand."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
+from bench.floors.bouncycastle import WARMING, bouncycastle, install
 from bench.floors.builders import builders
 from bench.floors.primitives import ec_floor, rsa_floor
 from bench.interleave import Comparison, compare, repeated
@@ -20,16 +21,20 @@ SIZE = 4096
 LINE = "Dear customer, this is a line of a notification with some seventy letters.\r\n"
 TEXT = (LINE * (SIZE // len(LINE) + 1))[: SIZE - 2] + "\r\n"
 # The signed attributes of one signature: what is hashed the second time.
-ATTRIBUTES = 210
+ATTRIBUTES = 298
 BANK, ALICE = "bills@bank.example.com", "alice@example.net"
 
 SEALED_RSA = "seal 4 KB, RSA to RSA: messages/s, ratio of times"
 SEALED_EC = "seal 4 KB, EC to EC: messages/s, ratio of times"
 WIRE = "whole wire message of 4 KB: messages/s, against email.message and cryptography's builders"
+BOUNCYCASTLE_RSA = "seal 4 KB, RSA to RSA: messages/s, against BouncyCastle on a warm JVM"
+BOUNCYCASTLE_EC = "seal 4 KB, EC to EC: messages/s, against BouncyCastle on a warm JVM"
 GOALS = {
     SEALED_RSA: Goal(Sense.AT_MOST, 1.15),
     SEALED_EC: Goal(Sense.AT_MOST, 1.35),
     WIRE: Goal(Sense.AT_LEAST, 4.0),
+    BOUNCYCASTLE_RSA: Goal(Sense.AT_LEAST, 2.5),
+    BOUNCYCASTLE_EC: Goal(Sense.AT_LEAST, 3.0),
 }
 
 
@@ -41,6 +46,10 @@ def rows() -> Iterator[Row]:
         yield of_ratio(name, found.ours, found.against, 1 / found.ratio, GOALS[name])
     found = _against_builders(authority, at)
     yield of_ratio(WIRE, found.ours, found.against, found.ratio, GOALS[WIRE])
+    install()
+    for name, kind in ((BOUNCYCASTLE_RSA, "rsa2048"), (BOUNCYCASTLE_EC, "p256")):
+        found = _against_bouncycastle(authority, kind, at)
+        yield of_ratio(name, found.ours, found.against, found.ratio, GOALS[name])
 
 
 def _cast(authority: Authority, kind: str) -> tuple[Holder, Holder, Signer, Recipient]:
@@ -61,6 +70,15 @@ def _against_primitives(authority: Authority, kind: str, at: datetime) -> Compar
     else:
         raise TypeError(kind)
     return compare(repeated(lambda: encrypt(signer.sign(entity, at=at), [recipient])), repeated(floor))
+
+
+def _against_bouncycastle(authority: Authority, kind: str, at: datetime) -> Comparison:
+    """The same entity from the same signer to the same recipient by the same algorithms."""
+    bank, alice, signer, recipient = _cast(authority, kind)
+    entity = build_entity(Content("Your statement", TEXT))
+    with bouncycastle(bank, authority.chain, alice, entity) as rival:
+        rival.seal(WARMING)
+        return compare(repeated(lambda: encrypt(signer.sign(entity, at=at), [recipient])), rival.seal)
 
 
 def _against_builders(authority: Authority, at: datetime) -> Comparison:

@@ -28,7 +28,7 @@ Stamp = Callable[[bytes], bytes]
 
 _HASH = hashes.SHA256()
 _PREHASHED = Prehashed(_HASH)
-_FIRST_GENERALIZED_YEAR = 2050  # RFC 5652 section 11.3
+_FIRST_GENERALIZED_YEAR = 2050
 
 _SIGNED_HEAD = b'Content-Type: multipart/signed; protocol="application/pkcs7-signature";\r\n micalg=%s; boundary="'
 _SIGNATURE_HEAD = (
@@ -108,6 +108,7 @@ class Signer:
         self._head = _SIGNED_HEAD % self._digest.micalg
         self._utc = SignedAttributes(certificate_der, UTC_TIME, len("yymmddHHMMSSZ"), self._digest.size)
         self._generalized = SignedAttributes(certificate_der, GENERALIZED_TIME, len("yyyymmddHHMMSSZ"), self._digest.size)
+        self._last: tuple[datetime, SignedAttributes, bytes] | None = None
 
     def signature(
         self,
@@ -123,13 +124,7 @@ class Signer:
         `ocsp` is an OCSPResponse on the signer's certificate, embedded as it is (RFC 5940). Raises ValueError for a time without a zone,
         MalformedCms and TooLarge for an answer or a time stamp that is not DER or is over 64 KB, and whatever `stamp` raises.
         """
-        if at.tzinfo is None:
-            raise ValueError("the signing time has no time zone")
-        utc = at.astimezone(UTC)
-        if utc.year < _FIRST_GENERALIZED_YEAR:
-            prepared, time = self._utc, utc.strftime("%y%m%d%H%M%SZ").encode()
-        else:
-            prepared, time = self._generalized, utc.strftime("%Y%m%d%H%M%SZ").encode()
+        prepared, time = self._prepared_for(at)
         attributes = prepared.of(time, self._digest.of(entity).digest())
         # Signed as the SET OF that they are, sent under the context tag (RFC 5652 section 5.4).
         value = self._value(self._digest.of(prepared.set_head + attributes).digest())
@@ -142,6 +137,21 @@ class Signer:
             ocsp=ocsp,
             stamp=stamp(value) if stamp else None,
         )
+
+    def _prepared_for(self, at: datetime) -> tuple[SignedAttributes, bytes]:
+        """The attributes with the form of time that they take (RFC 5652 section 11.3), kept for the messages of the same moment."""
+        last = self._last
+        if last is not None and last[0] == at:
+            return last[1], last[2]
+        if at.tzinfo is None:
+            raise ValueError("the signing time has no time zone")
+        utc = at.astimezone(UTC)
+        if utc.year < _FIRST_GENERALIZED_YEAR:
+            prepared, time = self._utc, utc.strftime("%y%m%d%H%M%SZ").encode()
+        else:
+            prepared, time = self._generalized, utc.strftime("%Y%m%d%H%M%SZ").encode()
+        self._last = at, prepared, time
+        return prepared, time
 
     def sign(
         self,

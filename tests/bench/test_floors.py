@@ -39,7 +39,7 @@ def test_it_agrees_on_a_new_key_for_every_message() -> None:
 def test_it_counts_the_octets_of_the_attributes(kind: str) -> None:
     holder = AUTHORITY.leaf(sealing.BANK, kind, Usage.SIGN)
     template = Signer(holder.key, holder.der)._utc
-    attributes = template.set_head + template.attributes(bytes(13), bytes(32))
+    attributes = template.set_head + template.of(bytes(13), bytes(32))
     assert abs(len(attributes) - sealing.ATTRIBUTES) < 10
 
 

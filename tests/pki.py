@@ -156,7 +156,7 @@ class Authority:
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(key_usage(usage, key), critical=True)
             .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
-            .add_extension(x509.SubjectAlternativeName([x509.RFC822Name(email)]), critical=not organization)
+            .add_extension(x509.SubjectAlternativeName([_mailbox(email)]), critical=not organization)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(self.issuer.key.public_key()), critical=False)
         )
@@ -172,3 +172,11 @@ class Authority:
     def chain(self) -> list[bytes]:
         """The intermediates in DER."""
         return [self.issuer.der]
+
+
+def _mailbox(email: str) -> x509.GeneralName:
+    """An rfc822Name, or a SmtpUTF8Mailbox (RFC 9598) where the local part is beyond ASCII."""
+    if email.isascii():
+        return x509.RFC822Name(email)
+    octets = email.encode()
+    return x509.OtherName(x509.ObjectIdentifier("1.3.6.1.5.5.7.8.9"), bytes((0x0C, len(octets))) + octets)

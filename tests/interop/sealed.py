@@ -27,7 +27,7 @@ FULL = Content(
     "Liebe Alice,\nim Anhang der Auszug. Grüße\n.\n..ein Punkt\n",
     '<html><body><p>Liebe Alice, im <b>Anhang</b> der Auszug. <img src="cid:logo@bank.example.com"> Grüße</p></body></html>',
     [
-        Attachment("logo.png", "image/png", PIXEL),
+        Attachment("logo.png", "image/png", PIXEL, content_id="logo@bank.example.com"),
         Attachment("Auszug März.pdf", "application/pdf", bytes(range(256)) * 40),
     ],
 )

@@ -4,8 +4,7 @@ import base64
 import binascii
 import re
 
-from asn1crypto import cms
-
+from directory.isolation import Cell, IsolationError
 from directory.x509 import der
 from directory.x509.certificate import MOST_OCTETS
 from directory.x509.errors import (
@@ -25,6 +24,12 @@ _CERTIFICATE_LABELS = frozenset({b"CERTIFICATE", b"X509 CERTIFICATE"})
 _CMS_LABELS = frozenset({b"PKCS7", b"CMS", b"PKCS #7 SIGNED DATA"})
 _SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
 _PKCS12_VERSION = bytes.fromhex("020103")
+_CELL = Cell("directory.x509.cms_upload")
+_PROBLEMS = {
+    "not_signed_data": "The PKCS#7 in the upload is not signed data.",
+    "signed_message": "The PKCS#7 in the upload is a signed message: send its certificates alone.",
+    "damaged": "The PKCS#7 in the upload is damaged.",
+}
 _BARE_BASE64 = re.compile(rb"[A-Za-z0-9+/=\s]+\Z")
 
 
@@ -94,16 +99,13 @@ def _read_der(data: bytes) -> list[bytes]:
 
 
 def _read_cms(data: bytes) -> list[bytes]:
-    """A certs-only SignedData (RFC 5652 section 5.1, RFC 8551 section 3.8)."""
+    """A certs-only SignedData (RFC 5652 section 5.1, RFC 8551 section 3.8), read in a process of its own."""
     try:
-        signed = cms.ContentInfo.load(data, strict=True)["content"]
-        if not isinstance(signed, cms.SignedData):
-            raise MalformedUploadError("The PKCS#7 in the upload is not signed data.")
-        if len(signed["signer_infos"]):
-            raise MalformedUploadError("The PKCS#7 in the upload is a signed message: send its certificates alone.")
-        found = [choice.chosen.dump() for choice in signed["certificates"] if choice.name == "certificate"]
-    except (ValueError, TypeError, KeyError, IndexError, OverflowError, RecursionError) as error:
+        problem, found = _CELL.run("directory.x509.cms_upload:certificates", None, data)
+    except IsolationError as error:
         raise MalformedUploadError("The PKCS#7 in the upload is damaged.") from error
+    if problem:
+        raise MalformedUploadError(_PROBLEMS[problem])
     if any(len(certificate) > MOST_OCTETS for certificate in found):
         raise UploadTooLargeError(f"A certificate has at most {MOST_OCTETS} octets.")
     return found

@@ -5,12 +5,15 @@ from datetime import datetime
 
 import pytest
 
-from mailer.smime.choice import Choice, ContentCipher, KeyManagement
+from mailer.smime.capabilities import OURS, named
+from mailer.smime.choice import TABLE, Choice, ContentCipher, KeyManagement
 from mailer.smime.encoding import base64_lines
 from mailer.smime.encrypt import encrypt
 from mailer.smime.message import seal
+from mailer.smime.open import Opener, open_envelope
 from mailer.smime.recipients import Recipient, apart
 from mailer.smime.sign import SignatureForm, SignaturePadding, Signer
+from mailer.smime.verify import verify
 from tests.mailer.smime.conftest import ALICE, BANK, BOB, CHARLIE, OpenSsl
 from tests.mailer.smime.test_foreign_program import FULL, read
 from tests.pki import Authority, Usage
@@ -76,6 +79,25 @@ def test_whole_messages_open_and_verify(
     opened = read(openssl.verify(openssl.decrypt(message, alice), authority.roots_pem))
     assert opened["Subject"] == FULL.subject
     assert [part.get_content() for part in opened.iter_attachments()] == [FULL.attachments[0].content]
+
+
+@pytest.mark.parametrize("content", ContentCipher)
+@pytest.mark.parametrize(("kind", "key_management"), RECIPIENTS)
+def test_the_capabilities_that_it_names_are_its_own(authority: Authority, kind: str, key_management: KeyManagement, content: ContentCipher) -> None:
+    """Whoever follows them writes what `open` of this package reads."""
+    alice = authority.leaf(ALICE, kind, Usage.ENCRYPT)
+    sealed = encrypt(ENTITY, [Recipient.from_certificate(alice.der, choice=Choice(key_management, content))])
+    assert open_envelope(sealed, [Opener(alice.key, alice.der)]) == ENTITY
+    wanted = {line.capability for line in TABLE if line.algorithm in {key_management, content} and line.capability}
+    assert wanted <= named(OURS)
+
+
+@pytest.mark.parametrize("form", SignatureForm)
+@pytest.mark.parametrize("signs", SIGNERS)
+def test_its_own_verify_agrees(authority: Authority, signs: Signing, form: SignatureForm) -> None:
+    signed = signer(authority, *signs).sign(ENTITY, at=authority.at, form=form)
+    assert verify(signed, roots=[authority.root.der], at=authority.at, sender=BANK).verified
+    assert not verify(signed, roots=[authority.root.der], at=authority.at, sender=CHARLIE).verified
 
 
 @pytest.mark.parametrize("content", ContentCipher)

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
 
@@ -114,6 +115,9 @@ class PostfixServer:
         (self.folder / "settings" / "main.cf").write_text(main)
         (self.folder / "settings" / "master.cf").write_text(_MASTER.format(port=self.port))
         self._run("check")
+        # A log that has just begun would not reach back to before what is sent at once.
+        before = datetime.now().astimezone() - timedelta(hours=1)
+        self.log.write_text(f"{before:%b} {before.day:2d} {before:%H:%M:%S} relay postfix-kills/master[1]: terminating on signal 15\n")
         self.start()
         return self
 

@@ -10,7 +10,6 @@ from tests.interop.cast import Cast
 from tests.interop.combinations import LEAF_ONLY, Combination, combinations
 from tests.interop.conftest import ENGINES
 from tests.interop.engine import Engine
-from tests.interop.evidence import StampingAuthority
 from tests.interop.page import PAGE, put_in
 from tests.interop.sealed import Sealer
 from tests.interop.support import Row, outcome, read, write
@@ -32,8 +31,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="ll-interop-") as name:
         folder = Path(name)
         cast = Cast(datetime.now(UTC).replace(microsecond=0))
-        (folder / "stamps").mkdir()
-        sealer = Sealer(cast, StampingAuthority(folder / "stamps", cast.at))
+        sealer = Sealer(cast, Path(tempfile.mkdtemp(dir=folder)))
         columns = {engine: column(engine, folder, cast, sealer) for engine in ENGINES}
     write(
         Row(combination, {engine: columns[engine][combination] for engine in ENGINES}, known.get(combination, "")) for combination in combinations()

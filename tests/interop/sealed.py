@@ -1,8 +1,8 @@
 """A mail for each combination, by the call that the product itself uses, with what must come out of it again."""
 
-from collections.abc import Callable
 from datetime import datetime
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from mailer.smime.entity import Attachment, Content
@@ -11,9 +11,8 @@ from mailer.smime.recipients import Recipient, apart
 from mailer.smime.sign import SignaturePadding, Signer
 from tests.interop.cast import ALICE, BANK, Cast
 from tests.interop.combinations import LEAF_ONLY, Combination
-from tests.interop.evidence import StampingAuthority, ocsp_answer
+from tests.mailer.smime.evidence import Evidence
 
-Stamp = Callable[[bytes], bytes]
 NEUTRAL = "A sealed message of Example Bank"
 # One red pixel.
 PIXEL = bytes.fromhex(
@@ -56,8 +55,9 @@ class Sealed(NamedTuple):
 
 
 class Sealer:
-    def __init__(self, cast: Cast, stamps: StampingAuthority) -> None:
-        self._cast, self._stamps = cast, stamps
+    def __init__(self, cast: Cast, folder: Path) -> None:
+        """`folder` is for the programs that stamp and answer."""
+        self._cast, self._evidence = cast, Evidence(folder, cast.authority)
         self._known: dict[Combination, Sealed] = {}
 
     def __call__(self, combination: Combination) -> Sealed:
@@ -83,8 +83,8 @@ class Sealer:
                 at=cast.at,
                 neutral_subject=NEUTRAL if also == "neutral subject" else None,
                 form=combination.form,
-                ocsp=ocsp_answer(cast.authority, holder, cast.at) if "ocsp answer" in also else None,
-                stamp=self._stamps.stamp if "time stamp" in also else None,
+                ocsp=self._evidence.ocsp(holder) if "ocsp answer" in also else None,
+                stamp=self._evidence.stamp if "time stamp" in also else None,
             )
             mails |= dict.fromkeys((names[recipient] for recipient in recipients), mail)
         return Sealed(mails, signer.entity)

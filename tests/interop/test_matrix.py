@@ -11,7 +11,6 @@ from tests.interop.cast import Cast
 from tests.interop.combinations import CONTENTS, DEFAULT, LEAF_ONLY, RECIPIENTS, Combination, combinations
 from tests.interop.conftest import ENGINES
 from tests.interop.engine import Engine
-from tests.interop.evidence import StampingAuthority
 from tests.interop.sealed import Sealer
 from tests.interop.support import Row, outcome, read
 
@@ -21,7 +20,7 @@ OUTCOMES = {"ok", "not opened", "not verified"}
 
 @pytest.fixture(scope="session")
 def sealer(cast: Cast, tmp_path_factory: pytest.TempPathFactory) -> Sealer:
-    return Sealer(cast, StampingAuthority(tmp_path_factory.mktemp("stamps"), cast.at))
+    return Sealer(cast, tmp_path_factory.mktemp("evidence"))
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,6 @@ from tests.interop import nss, thunderbird
 from tests.interop.cast import ALICE, BANK, Cast
 from tests.interop.combinations import DEFAULT, LEAF_ONLY, Combination, combinations
 from tests.interop.engine import need
-from tests.interop.evidence import StampingAuthority
 from tests.interop.layers import Enveloped, wrapped
 from tests.interop.sealed import FULL, NEUTRAL, TEXT, Sealer, large
 from tests.interop.support import outcome
@@ -28,7 +27,7 @@ ENCRYPTED, SIGNED = "message-encrypted-ok.svg", "message-signed-ok.svg"
 
 @pytest.fixture(scope="module")
 def sealer(cast: Cast, tmp_path_factory: pytest.TempPathFactory) -> Sealer:
-    return Sealer(cast, StampingAuthority(tmp_path_factory.mktemp("stamps"), cast.at))
+    return Sealer(cast, tmp_path_factory.mktemp("evidence"))
 
 
 @pytest.fixture(scope="module")

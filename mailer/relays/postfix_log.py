@@ -63,9 +63,15 @@ class Clock:
 
 
 def logs_of(path: Path) -> list[Path]:
-    """The log and what it was rotated to, uncompressed, oldest first. Raises OSError."""
+    """The log and what it was rotated to, uncompressed, oldest first. Raises OSError, LogError where there is none at all."""
     older = [other for other in path.parent.glob(f"{path.name}[.-]*") if other.suffix not in {".gz", ".bz2", ".xz", ".zst"} and other.is_file()]
-    return [*sorted(older, key=lambda other: other.stat().st_mtime), path]
+    found = sorted(older, key=lambda other: other.stat().st_mtime)
+    # Just after a rotation Postfix still writes to the old file, and there is no new one.
+    if path.exists():
+        found.append(path)
+    if not found:
+        raise LogError(f"there is no {path.name}")
+    return found
 
 
 def first_time(path: Path) -> datetime | None:

@@ -150,6 +150,9 @@ def test_it_reads_on_in_rotated_logs(tmp_path: Path, spool: Path) -> None:
     log.write_text(f"{traditional(HANDING)}{TAKEN[1]}\n{traditional(HANDING)}{ENDED[1]}\n")
     os.utime(log, (HANDING.timestamp(), HANDING.timestamp()))
     assert ask(log, spool) is Outcome.TAKEN
+    new = log.rename(tmp_path / "mail.log-20261125")
+    assert ask(log, spool) is Outcome.TAKEN, "there is no new log yet"
+    new.rename(log)
     (tmp_path / "mail.log.1").unlink()
     assert ask(log, spool) is Outcome.IN_DOUBT, "what is left does not reach back to before it was offered"
     log.unlink()

@@ -10,6 +10,7 @@ from django.shortcuts import redirect, resolve_url
 from django.urls import URLPattern, URLResolver
 from django.utils.translation import gettext_lazy as _
 
+from mailer.outbox_state import unknown_count
 from onboarding.access import is_verified, person_of
 from onboarding.models import StaffRoleName
 
@@ -52,7 +53,12 @@ class OperatorSite(AdminSite):
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         person = person_of(request)
-        return {**super().each_context(request), "is_reviewer": person is not None and person.has_staff_role(StaffRoleName.REVIEWER)}
+        return {
+            **super().each_context(request),
+            "is_reviewer": person is not None and person.has_staff_role(StaffRoleName.REVIEWER),
+            # On every page until it is settled.
+            "unknown": unknown_count() if self.has_permission(request) else 0,
+        }
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:  # noqa: ARG002 - Django's signature
         return redirect("login")

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from portal.views import certificates, dashboard, demo_inbox, errors, letters, look_up, public, send_log, sending, tokens
+from portal.views import certificates, dashboard, demo_inbox, errors, letters, look_up, operations, public, send_log, sending, tokens
 
 ORGANIZATION = "organizations/<uuid:organization_id>/"
 
@@ -25,6 +25,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("mailer.urls")),
     path("", include("onboarding.urls")),
     path("admin/", admin.site.urls),
+    path("operations/", operations.operations, name="operations"),
+    path("operations/pause/", operations.pause_all, name="operations-pause"),
+    path("operations/resume/", operations.resume_all, name="operations-resume"),
     path(ORGANIZATION, dashboard.dashboard, name="dashboard"),
     path(f"{ORGANIZATION}send-log/", send_log.send_log, name="send-log"),
     path(f"{ORGANIZATION}send-log.csv", send_log.send_log_csv, name="send-log-csv"),

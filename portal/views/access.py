@@ -6,7 +6,7 @@ from typing import Concatenate, ParamSpec
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponseBase
 
 from mailer.pausing import active_pauses
 from onboarding.access import member_of, second_factor_required
@@ -38,6 +38,19 @@ def member_page(*, roles: frozenset[Role] = ALL_ROLES) -> Callable[[Page[P]], Vi
         return second_factor_required(member)
 
     return decorate
+
+
+def operator_page(page: Callable[Concatenate[HttpRequest, User, P], HttpResponseBase]) -> View:
+    """A page of those who run the house: staff with the second factor; to everybody else there is no such page."""
+
+    @wraps(page)
+    def view(request: HttpRequest, person: User, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        if not (person.is_active and person.is_staff):
+            raise Http404
+        return page(request, person, *args, **kwargs)
+
+    operators: View = second_factor_required(view)
+    return operators
 
 
 def room(membership: Membership, here: str, **context: object) -> dict[str, object]:

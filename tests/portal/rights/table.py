@@ -22,6 +22,10 @@ def reviewers(methods: tuple[str, ...]) -> Door:
     return people(methods, P.REVIEWER, others=Outcome.HIDDEN)
 
 
+def operators(methods: tuple[str, ...]) -> Door:
+    return people(methods, P.OPERATOR, others=Outcome.HIDDEN)
+
+
 RIGHTS: Mapping[str, Door] = {
     # Everybody's
     "home": everybody(),
@@ -69,6 +73,10 @@ RIGHTS: Mapping[str, Door] = {
     "review-give-back": reviewers(POST),
     "review-decide": reviewers(POST),
     "review-evidence": reviewers(SAFE),
+    # Those who run the house
+    "operations": operators(SAFE),
+    "operations-pause": operators(POST),
+    "operations-resume": operators(POST),
     # An organisation's room
     "dashboard": team(SAFE, *TEAM),
     "send-log": team(SAFE, *TEAM),

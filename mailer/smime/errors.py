@@ -90,3 +90,15 @@ class LegacyAlgorithm(UnsupportedAlgorithm):
     """By an algorithm so old that nothing computes it any more, or that must not be relied on."""
 
     code = "legacy_algorithm"
+
+
+class TooSlow(SmimeError):
+    """Reading took longer than it may."""
+
+    code = "too_slow"
+
+
+class ParsingFailed(SmimeError):
+    """The process that reads what strangers sent died of it, or gave nothing that can be used."""
+
+    code = "parsing_failed"

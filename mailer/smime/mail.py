@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 from . import compressed, der, envelopes, oids, parts, senders
 from .content_keys import KeyTransfer
 from .envelopes import Envelope
-from .errors import MalformedCms, SmimeError, TooLarge
+from .errors import MalformedCms, SmimeError, TooLarge, TooSlow, UnsupportedAlgorithm
 from .open import Opened, Opener, names_of, unseal
 from .outcomes import Outcome
 from .parts import Kind
@@ -109,10 +109,8 @@ def read_mail(message: bytes, openers: Sequence[Opener] = (), *, trust: Trust, a
     walk = _Walk(message, openers, trust, at, peeler)
     try:
         ended = walk.go()
-    except TooLarge:
-        ended = Outcome.TOO_LARGE
     except SmimeError as error:
-        ended = Outcome.MALFORMED if isinstance(error, MalformedCms) else Outcome.UNSUPPORTED
+        ended = outcome_of(error)
     layers = tuple(walk.layers)
     # Step 2.
     outcome = _by_layers(layers, ended)
@@ -124,6 +122,12 @@ def read_mail(message: bytes, openers: Sequence[Opener] = (), *, trust: Trust, a
     signed = counting.content if counting else b""
     encrypted = any(layer.kind is Kind.ENCRYPTED for layer in layers)
     return Reading(peeler.judge_sender(message, signed, addresses, encrypted=encrypted), walk.octets, layers)
+
+
+def outcome_of(error: SmimeError) -> Outcome:
+    """What is said of a message in which reading came to this."""
+    named = {TooLarge: Outcome.TOO_LARGE, TooSlow: Outcome.TOO_SLOW, UnsupportedAlgorithm: Outcome.UNSUPPORTED}
+    return next((outcome for kind, outcome in named.items() if isinstance(error, kind)), Outcome.MALFORMED)
 
 
 class _Walk:

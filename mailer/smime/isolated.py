@@ -1,0 +1,121 @@
+"""Open and verify what strangers sent, with every octet of theirs parsed in another process under limits (`directory.isolation`).
+
+No private key goes there. The other process reads an envelope and says which encrypted keys and which octets are in it; the key is used here,
+on values of fixed shape: an RSA block, a point, a wrapped key, the ciphertext. Whoever took the parser over with a message would learn only
+what is in that message. It could lie about the verdict on that message too: the fork that reads one is not there for the next.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import astuple
+from datetime import datetime
+from typing import Any, TypeVar
+
+from directory.isolation import Cell, IsolationError, ParseTimeout, ParseTooBig
+
+from . import errors, mail
+from .envelopes import Agreed, Envelope, Transported
+from .errors import MalformedCms, ParsingFailed, SmimeError, TooLarge, TooSlow
+from .mail import Peeled, Reading
+from .open import Opened, Opener, names_of, unseal
+from .outcomes import Outcome
+from .packing import Blobs, pack, unpack
+from .parts import Kind
+from .reader import MAX_CMS
+from .trust import Trust
+from .verify import Signature, Verification
+
+_MODULE = f"{__package__}.isolated_tasks"
+_CELL = Cell(_MODULE)
+_ERRORS = {error.code: error for error in (errors.TooLarge, errors.MalformedCms, errors.UnsupportedAlgorithm, errors.LegacyAlgorithm)}
+T = TypeVar("T")
+
+
+def opened(envelope: bytes, openers: Sequence[Opener], *, max_size: int = MAX_CMS) -> Opened:
+    """As `open.opened`. Raises TooSlow and ParsingFailed too."""
+    read = _ask("read_envelope", _envelope, envelope, names_of(openers), max_size)
+    return unseal(read, openers)
+
+
+def open_envelope(envelope: bytes, openers: Sequence[Opener], *, max_size: int = MAX_CMS) -> bytes:
+    """As `open.open_envelope`. Raises TooSlow and ParsingFailed too."""
+    return opened(envelope, openers, max_size=max_size).content
+
+
+def verify(entity: bytes, *, at: datetime, roots: Sequence[bytes] = (), trust: Trust | None = None, sender: str | None = None) -> Verification:
+    """As `verify.verify`. Raises nothing: what cannot be read under the limits is TOO_SLOW, TOO_LARGE or MALFORMED."""
+    try:
+        return _ask("verify_entity", _verification, entity, at, _plain(trust or Trust(roots)), sender)
+    except SmimeError as error:
+        return Verification(mail.outcome_of(error))
+
+
+def read_mail(message: bytes, openers: Sequence[Opener] = (), *, trust: Trust, at: datetime) -> Reading:
+    """As `mail.read_mail`. Raises nothing."""
+    return mail.read_mail(message, openers, trust=trust, at=at, peeler=Elsewhere())
+
+
+class Elsewhere:
+    """A `mail.Peeler` that has the other process do it."""
+
+    def peel(self, octets: bytes, content_type: bytes, names: frozenset[bytes], *, trust: Trust, at: datetime) -> Peeled:
+        """Raises SmimeErrors."""
+        return _ask("peel", _peeled, octets, content_type, names, _plain(trust), at)
+
+    def judge_sender(self, message: bytes, signed: bytes, addresses: Sequence[str], *, encrypted: bool) -> Outcome:
+        try:
+            return _ask("judge_sender", lambda found: Outcome(found[0]), message, signed, tuple(addresses), encrypted)
+        except SmimeError:
+            return Outcome.SENDER_UNCLEAR
+
+
+def _ask(task: str, made: Callable[[Any], T], *arguments: Any) -> T:
+    """The answer to a task, made into what it is. Raises TooSlow, TooLarge, MalformedCms, UnsupportedAlgorithm, ParsingFailed."""
+    blobs: Blobs = []
+    packed = pack(arguments, blobs)
+    try:
+        answer, found = _CELL.run(f"{_MODULE}:{task}", packed, *blobs)
+    except ParseTimeout as error:
+        raise TooSlow("reading took too long") from error
+    except ParseTooBig as error:
+        raise TooLarge("reading needed too much memory") from error
+    except IsolationError as error:
+        raise ParsingFailed("reading failed") from error
+    if isinstance(answer, dict) and "error" in answer:
+        raise _ERRORS.get(answer["error"], MalformedCms)(str(answer.get("text", ""))[:200])
+    try:
+        return made(unpack(answer, found))
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise ParsingFailed("reading gave nothing that can be used") from error
+
+
+def _plain(trust: Trust) -> tuple[Any, ...]:
+    return astuple(trust)
+
+
+def _envelope(values: Any) -> Envelope:
+    recipients, *rest = values
+    return Envelope(tuple(_recipient(values) for values in recipients), *rest)
+
+
+def _recipient(values: Any) -> Transported | Agreed:
+    return Transported(*values) if len(values) == len(Transported._fields) else Agreed(*values)
+
+
+def _verification(values: Any) -> Verification:
+    outcome, content, certificate, signatures, *rest = values
+    return Verification(Outcome(outcome), content, certificate, tuple(_signature(values) for values in signatures), *rest)
+
+
+def _signature(values: Any) -> Signature:
+    outcome, *rest = values
+    return Signature(Outcome(outcome), *rest)
+
+
+def _peeled(values: Any) -> Peeled:
+    kind, envelope, verification, *rest = values
+    return Peeled(
+        Kind(kind),
+        None if envelope is None else _envelope(envelope),
+        None if verification is None else _verification(verification),
+        *rest,
+    )

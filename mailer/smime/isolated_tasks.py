@@ -1,0 +1,66 @@
+"""Reading of strangers' mail in `directory.isolation`'s process; `isolated` calls these. No private key comes here."""
+
+import encodings
+import pkgutil
+from contextlib import suppress
+from datetime import UTC, datetime
+from importlib import import_module
+from typing import Any
+
+from . import envelopes, senders
+from .errors import SmimeError
+from .mail import Here
+from .packing import Blobs, pack, unpack
+from .trust import Revocation, Trust
+from .verify import verify
+
+# Once files are given up nothing more can be imported: any codec that a header field may name, and what reading a time loads at its first use.
+for _module in pkgutil.iter_modules(encodings.__path__):
+    with suppress(ImportError):  # those of other systems
+        import_module(f"encodings.{_module.name}")
+datetime.strptime("2026", "%Y").replace(tzinfo=UTC)
+
+Answer = tuple[Any, Blobs]
+
+
+def _trust(values: Any) -> Trust:
+    roots, intermediates, crls, ocsp, revocation, *rest = values
+    return Trust(roots, intermediates, crls, ocsp, Revocation(revocation), *rest)
+
+
+def _answer(value: Any) -> Answer:
+    blobs: Blobs = []
+    return pack(value, blobs), blobs
+
+
+def _error(error: SmimeError) -> Answer:
+    return {"error": error.code, "text": str(error)}, []
+
+
+def peel(arguments: Any, *blobs: bytes) -> Answer:
+    octets, content_type, names, trust, at = unpack(arguments, list(blobs))
+    try:
+        return _answer(Here().peel(octets, content_type, frozenset(names), trust=_trust(trust), at=at))
+    except SmimeError as error:
+        return _error(error)
+
+
+def judge_sender(arguments: Any, *blobs: bytes) -> Answer:
+    message, signed, addresses, encrypted = unpack(arguments, list(blobs))
+    return _answer((senders.judge(message, signed, addresses, encrypted=encrypted),))
+
+
+def read_envelope(arguments: Any, *blobs: bytes) -> Answer:
+    envelope, names, max_size = unpack(arguments, list(blobs))
+    try:
+        return _answer(envelopes.read(envelope, frozenset(names), max_size=max_size))
+    except SmimeError as error:
+        return _error(error)
+
+
+def verify_entity(arguments: Any, *blobs: bytes) -> Answer:
+    entity, at, trust, sender = unpack(arguments, list(blobs))
+    return _answer(verify(entity, at=at, trust=_trust(trust), sender=sender))
+
+
+TASKS = {function.__name__: function for function in (peel, judge_sender, read_envelope, verify_entity)}

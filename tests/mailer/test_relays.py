@@ -148,7 +148,7 @@ def test_it_reads_on_in_rotated_logs(tmp_path: Path, spool: Path) -> None:
     log = tmp_path / "mail.log"
     write(tmp_path / "mail.log.1", [*BEGUN, NAMED])
     log.write_text(f"{traditional(HANDING)}{TAKEN[1]}\n{traditional(HANDING)}{ENDED[1]}\n")
-    os.utime(log, (HANDING.timestamp(), HANDING.timestamp()))
+    os.utime(log, (HANDING.timestamp() + 1, HANDING.timestamp() + 1))
     assert ask(log, spool) is Outcome.TAKEN
     new = log.rename(tmp_path / "mail.log-20261125")
     assert ask(log, spool) is Outcome.TAKEN, "there is no new log yet"

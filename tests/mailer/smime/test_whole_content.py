@@ -19,6 +19,9 @@ content_ids = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9._+-]{0,20}[A-Za-z0-9])?(@[a
 images = st.builds(Attachment, names, st.sampled_from(["image/png", "image/jpeg", "IMAGE/gif"]), st.binary(max_size=200), content_ids)
 PIXEL = Attachment("logo.png", "image/png", b"\x89PNG\r\n.\r\n", "logo@bank.example.com")
 
+# Every name that may stand in what is built, whatever goes in.
+NAMES = {"MIME-Version", "Subject", "Content-Type", "Content-Transfer-Encoding", "Content-Disposition", "Content-ID"}
+
 
 @st.composite
 def contents(draw: st.DrawFn) -> Content:
@@ -66,6 +69,7 @@ def test_everything_comes_back(*, content: Content, legacy_display: bool) -> Non
     if content.html is not None and not legacy_display:
         assert body_of(message, "html") == canonical(content.html)
     parts = [part for part in message.walk() if isinstance(part, EmailMessage) and part.get_content_disposition()]
+    assert {name for part in message.walk() for name in part.keys()} <= NAMES  # noqa: SIM118 - a message is no dict
     for wanted, found in (
         ([each for each in content.attachments if each.content_id], [part for part in parts if is_image(part)]),
         ([each for each in content.attachments if not each.content_id], [part for part in parts if not is_image(part)]),

@@ -16,6 +16,7 @@ from mailer.models.outbox import FINAL, Batch, Message, MessageStatus, OnMissing
 from mailer.models.pauses import Pause
 from mailer.models.policies import SendingPolicy, SubjectPolicy
 from mailer.models.proving import Publication, PublicationStatus
+from mailer.models.relaying import RelayedMail, RelayLog
 
 __all__ = [
     "FINAL",
@@ -35,6 +36,8 @@ __all__ = [
     "Pause",
     "Publication",
     "PublicationStatus",
+    "RelayLog",
+    "RelayedMail",
     "SendEvent",
     "SendingPolicy",
     "SigningIdentity",

@@ -16,16 +16,18 @@ _CHUNK = 1000
 
 def release(matches: Collection[str], *, at: datetime, actor: str) -> int:
     """Queue what is held for those of these folded addresses that can be sealed to now; returns how many messages."""
-    waiting = Message.objects.filter(status=MessageStatus.HELD, match__in=list(matches)).values_list("id", "match")
-    held = list(waiting)
+    held = list(Message.objects.filter(status=MessageStatus.HELD, match__in=list(matches)).values_list("id", "match"))
     if not held:
         return 0
     usable = {match for match, found in encryption_certificates(sorted({match for _, match in held}), at=at).items() if found}
     steps = [Step(message) for message, match in held if match in usable]
-    released = move(steps, source=MessageStatus.HELD, target=MessageStatus.QUEUED, event="released", actor=actor)
+    released = 0
+    for start in range(0, len(steps), _CHUNK):
+        chunk = steps[start : start + _CHUNK]
+        released += len(move(chunk, source=MessageStatus.HELD, target=MessageStatus.QUEUED, event="released", actor=actor))
     if released:
         wake_outbox()
-    return len(released)
+    return released
 
 
 def sweep(*, at: datetime, actor: str) -> int:
@@ -40,4 +42,7 @@ def sweep(*, at: datetime, actor: str) -> int:
 def expire_held(*, at: datetime, actor: str) -> int:
     """End what was held to its last day; the content goes with it. Returns how many messages."""
     over = Message.objects.filter(status=MessageStatus.HELD, expires_at__lte=at).order_by("expires_at").values_list("id", flat=True)[:_CHUNK]
-    return len(move([Step(message) for message in over], source=MessageStatus.HELD, target=MessageStatus.EXPIRED, actor=actor))
+    expired = 0
+    while steps := [Step(message) for message in over.all()]:
+        expired += len(move(steps, source=MessageStatus.HELD, target=MessageStatus.EXPIRED, actor=actor))
+    return expired

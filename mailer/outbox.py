@@ -1,5 +1,6 @@
 """Accepting messages: batch, messages and send log in one transaction. Accepted means stored; the workers are only woken."""
 
+import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from directory.models import Organization
+from directory.models import Organization, OrganizationStatus
 from directory.x509.names import EmailAddress
 from mailer.copying import copy_rows
 from mailer.custody import OwnerCipher, cipher_of
@@ -24,8 +25,16 @@ from mailer.waking import wake_outbox
 MOST_MESSAGES = 1000
 KEY_LIFETIME = timedelta(days=30)
 HOLD_DAYS, MOST_HOLD_DAYS = 14, 30
-RETRY_AFTER_SECONDS = 30
+RETRY_AFTER_SECONDS = 20
 _DEPTH_SECONDS = 1.0
+_LEFT = """
+SELECT %(depth)s - (SELECT count(*) FROM (SELECT FROM mailer_message WHERE status = 'queued' LIMIT %(depth)s) waiting), EXISTS (
+    SELECT FROM mailer_message m JOIN directory_organization o ON o.id = m.organization_id
+    WHERE m.status = 'queued' AND m.not_before < statement_timestamp() - make_interval(secs => %(seconds)s) AND o.status = %(active)s
+      AND NOT EXISTS (SELECT FROM mailer_pause p WHERE p.resumed_at IS NULL
+                      AND (p.organization_id IS NULL OR p.organization_id = m.organization_id) AND (p.domain = '' OR p.domain = m.domain))
+)
+"""
 _MESSAGE = {
     "id": "uuid", "batch_id": "uuid", "position": "int4", "organization_id": "uuid", "recipient": "text", "match": "text", "domain": "text",
     "message_id": "text", "reference": "text", "subject_digest": "text", "size": "int4", "status": "text", "content": "bytea",
@@ -123,6 +132,7 @@ def accept(
     with transaction.atomic():
         if _insert(batch):
             store(batch, rows)
+            depth.took(len(rows))
             wake_outbox()
             return Accepted(batch.id, [AcceptedMessage(row[0], row[4], row[7]) for row in rows])
     # Somebody stored this key between the first look and the insert, which waited for their commit.
@@ -197,31 +207,37 @@ def _insert(batch: Batch) -> bool:
 
 
 class _Depth:
-    """Whether the outbox is over the operator's limits, counted at most once a second in a process."""
+    """How much more the operator's limits allow: counted at most once a second in a process, less what this process has accepted since.
+
+    What is held waits for its recipient and is not counted. A pause, or a suspended organisation, makes nobody's messages too old.
+    """
 
     def __init__(self) -> None:
         self._until = 0.0
-        self._is_full = False
+        self._left = 0
 
     def is_full(self) -> bool:
-        if time.monotonic() >= self._until:
-            self._is_full = self._count()
-            self._until = time.monotonic() + _DEPTH_SECONDS
-        return self._is_full
+        started = time.monotonic()
+        if started >= self._until:
+            self._left = self._count()
+            # Counting a deep outbox takes its time; at most a twentieth of this process's.
+            counted = time.monotonic()
+            self._until = counted + max(_DEPTH_SECONDS, 20 * (counted - started))
+        return self._left <= 0
+
+    def took(self, messages: int) -> None:
+        self._left -= messages
 
     def forget(self) -> None:
         self._until = 0.0
 
     @staticmethod
-    def _count() -> bool:
+    def _count() -> int:
+        most, seconds = settings.LETTERLOCK_OUTBOX_DEPTH, settings.LETTERLOCK_OUTBOX_SECONDS
         with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) >= %(depth)s OR min(not_before) < statement_timestamp() - make_interval(secs => %(seconds)s) "
-                "FROM (SELECT not_before FROM mailer_message WHERE status = 'queued' ORDER BY not_before LIMIT %(depth)s) waiting",
-                {"depth": settings.LETTERLOCK_OUTBOX_DEPTH, "seconds": settings.LETTERLOCK_OUTBOX_SECONDS},
-            )
-            row: tuple[bool | None] = cursor.fetchone() or (None,)
-        return row[0] is True
+            cursor.execute(_LEFT, {"depth": most, "seconds": seconds, "active": OrganizationStatus.ACTIVE.value})
+            [(left, is_too_old)] = cursor.fetchall()
+        return 0 if is_too_old else int(left)
 
 
 depth = _Depth()
@@ -229,4 +245,5 @@ depth = _Depth()
 
 def _refuse_when_deep() -> None:
     if depth.is_full():
-        raise OutboxFullError(RETRY_AFTER_SECONDS)
+        # Spread, so that those who were refused together do not come back together.
+        raise OutboxFullError(RETRY_AFTER_SECONDS + secrets.randbelow(RETRY_AFTER_SECONDS))

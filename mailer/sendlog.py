@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Q, QuerySet
 
 from directory.models import Organization
 from mailer.message_states import Step, move
 from mailer.models import Message, MessageStatus, SendEvent
+
+_CANCELLABLE = (MessageStatus.QUEUED, MessageStatus.HELD)
 
 
 class NotCancellableError(Exception):
@@ -72,7 +75,9 @@ def cancel(message: Message, *, actor: str) -> None:
 
     A message that a worker takes in the same moment is either cancelled or sent, never both.
     """
-    for source in (MessageStatus.QUEUED, MessageStatus.HELD):
-        if move([Step(message.id)], source=source, target=MessageStatus.CANCELLED, actor=actor):
-            return
-    raise NotCancellableError(Message.objects.values_list("status", flat=True).get(pk=message.pk))
+    with transaction.atomic():
+        # Locked, so that it is not held or released between the look and the move.
+        status = Message.objects.select_for_update().values_list("status", flat=True).get(pk=message.pk)
+        if status not in _CANCELLABLE:
+            raise NotCancellableError(status)
+        move([Step(message.id)], source=MessageStatus(status), target=MessageStatus.CANCELLED, actor=actor)

@@ -10,12 +10,14 @@ from django.db import connection
 from pytest_django import Settings
 
 from directory.models import Organization
+from directory.organizations import suspend
 from directory.x509.names import EmailAddress
 from mailer.custody import CustodyError, decrypt_for
 from mailer.identities import NoIdentityError
 from mailer.letters import context, unpack
 from mailer.models import Batch, Message, MessageStatus, OnMissing, SendEvent, SigningIdentity
 from mailer.outbox import KEY_LIFETIME, KeyReusedError, OutboxFullError, accept, depth, forget_keys
+from mailer.pausing import pause
 from mailer.smime.entity import Attachment
 from tests.mailer.letters import ALICE, SECRET_WORDS, SUBJECT, letter, only_message, send
 
@@ -115,6 +117,43 @@ def test_it_takes_no_more_than_the_operator_allows(limit: dict[str, int], bills:
     send(bills, letter(TO), at=now)
 
 
+def test_it_counts_what_it_takes_between_two_looks(bills: SigningIdentity, settings: Settings, now: datetime) -> None:
+    settings.LETTERLOCK_OUTBOX_DEPTH = 3
+    depth.forget()
+    for _ in range(3):
+        send(bills, letter(TO), at=now)
+    with pytest.raises(OutboxFullError):
+        send(bills, letter(TO), at=now)
+
+
+@pytest.mark.parametrize("why", ["suspended", "organisation", "domain", "everything"])
+def test_it_is_not_too_old_for_others_what_must_wait(
+    why: str, bills: SigningIdentity, offers: SigningIdentity, settings: Settings, now: datetime
+) -> None:
+    """Charlie's shop is suspended, or its sending paused: the bank goes on."""
+    send(offers, letter(TO), at=now - timedelta(minutes=5))
+    settings.LETTERLOCK_OUTBOX_SECONDS = 60
+    depth.forget()
+    with pytest.raises(OutboxFullError):
+        send(bills, letter(TO), at=now)
+    if why == "suspended":
+        suspend(organization=offers.organization, actor=ALICE, reason="unpaid", at=now)
+    else:
+        organization = offers.organization if why == "organisation" else None
+        pause(organization=organization, domain="people.example.org" if why == "domain" else "", reason="x", actor=ALICE, at=now)
+    depth.forget()
+    send(bills, letter(TO), at=now)
+
+
+def test_it_counts_nothing_that_is_held(bills: SigningIdentity, settings: Settings, now: datetime) -> None:
+    send(bills, letter(TO), letter(TO), at=now - timedelta(minutes=5))
+    Message.objects.update(status=MessageStatus.HELD)
+    settings.LETTERLOCK_OUTBOX_DEPTH, settings.LETTERLOCK_OUTBOX_SECONDS = 1, 60
+    depth.forget()
+    send(bills, letter(TO), at=now)
+
+
+@pytest.mark.xdist_group("many-connections")
 @pytest.mark.django_db(transaction=True)
 def test_it_accepts_one_batch_of_fifty_requests_at_once(bills: SigningIdentity, now: datetime) -> None:
     """Nobody sees a half: all fifty get the same batch and the same messages."""

@@ -21,7 +21,8 @@ from directory.tokens import make_token
 from mailer.models import Batch, Message, SendEvent, SigningIdentity
 from tests.mailer.api.bodies import ITEM, TO, request_of
 
-pytestmark = pytest.mark.django_db(transaction=True)
+# Of all tests that open many connections to the database, one runs at a time.
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("many-connections")]
 REQUESTS = 50
 KEY = "the-one-key"
 

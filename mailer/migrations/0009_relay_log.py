@@ -30,6 +30,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('queue', models.CharField(max_length=100, unique=True, verbose_name='queue file')),
+                ('is_taken', models.BooleanField(default=False, verbose_name='was completed')),
                 ('is_delayed', models.BooleanField(default=False, verbose_name='was deferred')),
                 ('is_sent', models.BooleanField(default=False, verbose_name='was delivered')),
                 ('is_bounced', models.BooleanField(default=False, verbose_name='was returned')),

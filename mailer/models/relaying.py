@@ -28,6 +28,7 @@ class RelayedMail(models.Model):
     # The relay's own name for it; short names come again, long ones do not.
     queue = models.CharField(_("queue file"), max_length=100, unique=True)
     message = models.ForeignKey(Message, models.DO_NOTHING, db_constraint=False, related_name="+")
+    is_taken = models.BooleanField(_("was completed"), default=False)
     is_delayed = models.BooleanField(_("was deferred"), default=False)
     is_sent = models.BooleanField(_("was delivered"), default=False)
     is_bounced = models.BooleanField(_("was returned"), default=False)

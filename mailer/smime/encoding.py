@@ -42,17 +42,18 @@ def encode_text(text: bytes) -> Encoded:
     quoted = binascii.b2a_qp(text, istext=True).replace(b"\nFrom ", b"\n=46rom ")
     if quoted.startswith(b"From "):
         quoted = b"=46" + quoted[1:]
-    # A script other than Latin grows threefold in quoted-printable, by a third in base64; and what was just quoted may stand over the edge.
-    if len(quoted) * 2 > len(text) * 3 or _has_longer_line(quoted, _MAX_ENCODED_LINE):
+    # A script other than Latin grows threefold in quoted-printable, by a third in base64; and a blank or letter that was quoted at a line's
+    # end or start may stand over the edge.
+    if len(quoted) * 2 > len(text) * 3 or max(map(len, quoted.split(b"\r\n"))) > _MAX_ENCODED_LINE:
         return Encoded(b"base64", base64_lines(text))
     return Encoded(b"quoted-printable", quoted)
 
 
-def _has_longer_line(text: bytes, limit: int) -> bool:
-    """Jumps from line end to line end, at most `limit` apart, instead of looking at every line."""
+def _has_long_line(text: bytes) -> bool:
+    """Jumps from line end to line end, as far apart as is allowed, instead of looking at every line."""
     start = 0
-    while len(text) - start > limit:
-        end = text.rfind(b"\r\n", start, start + limit + 2)
+    while len(text) - start > _MAX_LINE:
+        end = text.rfind(b"\r\n", start, start + _MAX_LINE + 2)
         if end < 0:
             return True
         start = end + 2
@@ -62,4 +63,4 @@ def _has_longer_line(text: bytes, limit: int) -> bool:
 def _is_fragile(text: bytes) -> bool:
     if b" \r\n" in text or b"\t\r\n" in text or text.startswith(b"From ") or b"\nFrom " in text:
         return True
-    return len(text.translate(None, _CONTROLS)) != len(text) or _has_longer_line(text, _MAX_LINE)
+    return len(text.translate(None, _CONTROLS)) != len(text) or _has_long_line(text)

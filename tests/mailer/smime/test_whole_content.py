@@ -50,6 +50,7 @@ def is_image(part: EmailMessage) -> bool:
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much])
 @given(content=contents(), legacy_display=st.booleans())
+@example(content=Content("", "a" * 71 + "From \n" + "a" * 75 + "\nFrom " + "b" * 70, None), legacy_display=False)
 @example(content=Content(".", ".\r\n..\r\n.", "<p>.</p>\n.\n<img src=cid:logo@bank.example.com>", [PIXEL]), legacy_display=True)
 @example(
     content=Content("é" * 500, "From ", "<BODY><img src='CID:logo%40bank.example.com'>", [PIXEL, Attachment("ü.pdf", "application/pdf", b"x")]),
@@ -69,6 +70,9 @@ def test_everything_comes_back(*, content: Content, legacy_display: bool) -> Non
     if content.html is not None and not legacy_display:
         assert body_of(message, "html") == canonical(content.html)
     parts = [part for part in message.walk() if isinstance(part, EmailMessage) and part.get_content_disposition()]
+    for part in message.walk():
+        if part["Content-Transfer-Encoding"] in {"quoted-printable", "base64"}:
+            assert max(map(len, str(part.get_payload()).splitlines() or [""])) <= 76
     assert {name for part in message.walk() for name in part.keys()} <= NAMES  # noqa: SIM118 - a message is no dict
     for wanted, found in (
         ([each for each in content.attachments if each.content_id], [part for part in parts if is_image(part)]),

@@ -29,7 +29,7 @@ from tests.portal.rights.doors import routes
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("portal")]
 
 SECRET = re.compile(r"\b(?:[A-Z2-7]{4} ){7}[A-Z2-7]{4}\b")
-BANK, SENDER = "Bank of the Journey Ltd", "bills@bank.example.com"
+BANK, SENDER, NEUTRAL = "Bank of the Journey Ltd", "bills@bank.example.com", "A sealed message of your bank"
 # What is no page to look at, and why.
 NO_PAGES = {
     "language": "leads back at once",
@@ -45,6 +45,10 @@ NO_PAGES = {
     "review-evidence": "a file",
     "logout": "leads on at once",
     "token-revoke": "leads on at once",
+    "sending-pause": "leads on at once",
+    "sending-resume": "leads on at once",
+    "operations-pause": "leads on at once",
+    "operations-resume": "leads on at once",
     "application-evidence-remove": "leads on at once",
     "application-answer": "leads on at once",
     "review-claim": "leads on at once",
@@ -89,6 +93,7 @@ def test_it_walks_the_main_job_and_sees_every_page(portal: Portal, stage: Stage,
             with eyes.person() as visitor:
                 sign_in(visitor, reviewer)
                 review(visitor, owner, application, last=last)
+        choose_how_to_send(owner)
         token = make_token(owner)
         send(owner, stage, eyes, token)
         read_the_send_log(owner)
@@ -213,10 +218,24 @@ def review(visitor: Visitor, owner: Visitor, application: str, *, last: bool) ->
     visitor.reads("Approved" if last else "Your approval is kept")
 
 
-def make_token(owner: Visitor) -> str:
-    """Wait for the certificate, then make a token; its text."""
+def choose_how_to_send(owner: Visitor) -> None:
+    """Another wording of the subject outside, and a pause that ends at once."""
     owner.go("/accounts/")
     owner.press(BANK)
+    owner.press("Sending", within=".sidenav")
+    owner.fill(subject="neutral", neutral_subject=NEUTRAL)
+    owner.press("Store")
+    owner.reads(NEUTRAL)
+    owner.fill(reason="a wrong amount")
+    owner.press("Pause sending")
+    owner.reads("Sending is paused", "a wrong amount")
+    owner.press("Go on sending")
+    owner.reads("Sending goes on.")
+
+
+def make_token(owner: Visitor) -> str:
+    """Wait for the certificate, then make a token; its text."""
+    owner.press("Overview", within=".sidenav")
     deadline = time.monotonic() + 60
     while "organisation-validated" not in owner.page.locator("main").inner_text():
         assert time.monotonic() < deadline, "the signer issued no certificate"
@@ -245,7 +264,7 @@ def send(owner: Visitor, stage: Stage, eyes: Eyes, token: str) -> None:
     recipients = (bob.address, "dora@example.org")
     letters = [{"to": address, "subject": "Your statement", "text": stage.say, "reference": f"ST-{n}"} for n, address in enumerate(recipients)]
     call(stage.url, token, "/api/v1/messages", json.dumps({"from": SENDER, "messages": letters}).encode(), "application/json")
-    stage.mail(bob.address, number=2)
+    assert f"Subject: {NEUTRAL}\r\n".encode() in stage.mail(bob.address, number=2).content
     with eyes.person() as visitor:
         visitor.go(link(stage, stage.mail("dora@example.org").content))
         visitor.reads(BANK)
@@ -293,6 +312,9 @@ def read_the_send_log(owner: Visitor) -> None:
         owner.page.locator("tbody a.row").click()
     owner.eyes.look(owner.page, arrived.value)
     owner.reads("Accepted", "Held", "encrypted at rest")
+    owner.press("Take back")
+    owner.press("Take it back")
+    owner.reads("Taken back.", "Cancelled")
 
 
 def withdraw_another(owner: Visitor) -> None:
@@ -304,6 +326,12 @@ def withdraw_another(owner: Visitor) -> None:
 
 def administer(operator: Visitor) -> None:
     """The administration: each app, each list, and the first row of each list that has one."""
+    operator.go("/operations/")
+    operator.fill(domain="slow.example.org", reason="it answers nothing")
+    operator.press("Pause")
+    operator.reads("slow.example.org", "it answers nothing")
+    operator.press("Let it go on slow.example.org")
+    operator.reads("Nothing is paused.")
     operator.go("/admin/")
     links = operator.page.locator("#content a").evaluate_all("links => links.map(link => new URL(link.href).pathname)")
     for path in sorted({link for link in links if re.fullmatch(r"/admin/\w+/(\w+/)?", link)}):

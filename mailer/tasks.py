@@ -1,10 +1,13 @@
 """Celery tasks of the mailer: they may run twice and hold no logic. PostgreSQL knows what there is to do."""
 
+from pathlib import Path
+
 from celery import shared_task
+from django.conf import settings
 from django.utils import timezone
 
 from directory import publishing
-from mailer import changes, holding, issuing, notices, outbox, proving, reconciling, retention, revoking, sending
+from mailer import changes, deliveries, holding, issuing, notices, outbox, proving, reconciling, retention, revoking, sending
 from mailer.claiming import WORKER
 from mailer.relays import relay_answers
 
@@ -19,6 +22,12 @@ def drain() -> None:
 def reconcile() -> None:
     reconciling.reconcile(relay_answers())
     notices.settle_notices(at=timezone.now())
+
+
+@shared_task
+def read_relay_log() -> None:
+    if settings.LETTERLOCK_RELAY_LOG:
+        deliveries.read_on(Path(settings.LETTERLOCK_RELAY_LOG), at=timezone.now())
 
 
 @shared_task

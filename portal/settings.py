@@ -227,6 +227,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     # An older wake-up is worth nothing, and would keep other tasks from their turn.
     "drain": {"task": "mailer.tasks.drain", "schedule": 0.5, "options": {"expires": 5}},
     "reconcile": {"task": "mailer.tasks.reconcile", "schedule": 2.0, "options": {"expires": 60}},
+    "deliveries": {"task": "mailer.tasks.read_relay_log", "schedule": 5.0, "options": {"expires": 60}},
     "issue": {"task": "mailer.tasks.issue_pending", "schedule": 1.0, "options": {"expires": 60}},
     "changes": {"task": "mailer.tasks.apply_changes", "schedule": 1.0, "options": {"expires": 60}},
     "expire": {"task": "mailer.tasks.expire", "schedule": 60.0, "options": {"expires": 60}},

@@ -7,6 +7,7 @@ import pytest
 
 from bench import sealing
 from bench.errors import NotMeasuredError
+from bench.floors import bouncycastle as floor
 from bench.floors.bouncycastle import JARS, PACKAGES, bouncycastle
 from mailer.smime.encoding import base64_lines
 from mailer.smime.entity import Content, build_entity
@@ -41,3 +42,10 @@ def test_it_says_when_the_jvm_has_ended() -> None:
     bank, weak = AUTHORITY.leaf(sealing.BANK, "p256"), AUTHORITY.leaf(sealing.ALICE, "p256")
     with bouncycastle(bank, [b"not a certificate"], weak, ENTITY) as rival, pytest.raises(NotMeasuredError):
         rival.show()
+
+
+def test_it_says_what_to_install_where_it_may_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")  # no apt-get is found
+    monkeypatch.setattr(floor, "PACKAGES", {"default-jdk-headless": "/nonexistent/javac"})
+    with pytest.raises(NotMeasuredError, match=r"sudo apt-get install .* default-jdk-headless"):
+        floor.install()

@@ -17,6 +17,9 @@ SIGNING_CERTIFICATE_V2 = oid("1.2.840.113549.1.9.16.2.47")
 # Unsigned: RFC 3161 appendix A. Among the revocation answers of a SignedData: RFC 5940 section 2.
 TIME_STAMP_TOKEN = oid("1.2.840.113549.1.9.16.2.14")
 OCSP_RESPONSE = oid("1.3.6.1.5.5.7.16.2")
+# Unsigned: RFC 5126 section 6.3.4, which holds answers of the kind of RFC 6960 section 4.2.1.
+REVOCATION_VALUES = oid("1.2.840.113549.1.9.16.2.24")
+OCSP_BASIC = oid("1.3.6.1.5.5.7.48.1.1")
 
 AES_128_CBC = oid("2.16.840.1.101.3.4.1.2")
 AES_256_CBC = oid("2.16.840.1.101.3.4.1.42")

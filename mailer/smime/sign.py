@@ -121,7 +121,7 @@ class Signer:
     ) -> bytes:
         """ContentInfo in DER with the signature of a canonical (CRLF) MIME entity.
 
-        `ocsp` is an OCSPResponse on the signer's certificate, embedded as it is (RFC 5940). Raises ValueError for a time without a zone,
+        `ocsp` is an OCSPResponse on the signer's certificate, embedded as `revocation_values` says. Raises ValueError for a time without a zone,
         MalformedCms and TooLarge for an answer or a time stamp that is not DER or is over 64 KB, and whatever `stamp` raises.
         """
         prepared, time = self._prepared_for(at)

@@ -8,6 +8,7 @@ from .der import CONTEXT_0, CONTEXT_1, INTEGER, OCTET_STRING, OID, SEQUENCE, SET
 from .envelopes import SUBJECT_KEY_IDENTIFIER, issuer_and_serial, key_identifier
 from .errors import MalformedCms, TooLarge, UnsupportedAlgorithm
 from .reader import MAX_CMS, Algorithm, Reader
+from .revocation_values import ocsp_in
 
 MAX_CERTIFICATES = 50
 MAX_SIGNERS = 16
@@ -66,7 +67,8 @@ def read(cms: bytes, *, max_size: int = MAX_CMS) -> SignedData:
     certificates = _read_certificates(signed.enter(CONTEXT_0)) if signed.tag == CONTEXT_0 else []
     crls, ocsp = _read_revocation(signed.enter(CONTEXT_1)) if signed.tag == CONTEXT_1 else ([], [])
     # Step 4.
-    return SignedData(content_type, content, certificates, crls, ocsp, _read_signers(signed.enter(SET)))
+    signers = _read_signers(signed.enter(SET))
+    return SignedData(content_type, content, certificates, crls, [*ocsp, *_unsigned_ocsp(signers)], signers)
 
 
 def _read_certificates(listed: Reader) -> list[bytes]:
@@ -85,7 +87,7 @@ def _read_certificates(listed: Reader) -> list[bytes]:
 
 
 def _read_revocation(listed: Reader) -> tuple[list[bytes], list[bytes]]:
-    """CRLs, and OCSP answers in the form of RFC 5940 section 2."""
+    """CRLs, and OCSP answers in the form of RFC 5940 section 2, which others may write."""
     crls: list[bytes] = []
     ocsp: list[bytes] = []
     while listed.tag is not None:
@@ -119,6 +121,18 @@ def _read_signer(info: Reader) -> SignerInfo:
     algorithm, value = info.whole(SEQUENCE), info.octets(OCTET_STRING)
     unsigned = _read_attributes(info.enter(_UNSIGNED)) if info.tag == _UNSIGNED else []
     return SignerInfo(name, digest, attributes, algorithm, value, unsigned)
+
+
+def _unsigned_ocsp(signers: list[SignerInfo]) -> list[bytes]:
+    """The OCSP answers beside the signatures. What is wrong with an unsigned attribute says nothing of a signature."""
+    found: list[bytes] = []
+    for signer in signers:
+        try:
+            for value in values_of(signer.unsigned).get(oids.REVOCATION_VALUES, []):
+                found += ocsp_in(value)
+        except (MalformedCms, TooLarge):
+            continue
+    return found[:MAX_REVOCATION_ANSWERS]
 
 
 def _read_attributes(listed: Reader) -> list[bytes]:

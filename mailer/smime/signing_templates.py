@@ -10,6 +10,7 @@ from . import oids
 from .capabilities import OURS
 from .der import CONTEXT_1, SEQUENCE, SET, explicit, integer, length, octet_string, read, sequence, tlv
 from .errors import MalformedCms, TooLarge
+from .revocation_values import revocation_values
 
 MAX_EVIDENCE = 64 * 1024
 _DETACHED = sequence(oids.DATA)
@@ -79,15 +80,15 @@ class SignedData:
     ) -> bytes:
         """ContentInfo with whatever else it may hold, each in DER: the signed content, an OCSPResponse, a TimeStampToken.
 
-        Raises MalformedCms, TooLarge for an answer or a token that is not one SEQUENCE of at most 64 KB.
+        Raises MalformedCms, TooLarge for an answer that answers nothing, or either that is not one SEQUENCE of at most 64 KB.
         """
         encapsulated = _DETACHED if content is None else sequence(oids.DATA, explicit(0, octet_string(content)))
-        revocation = b"" if ocsp is None else explicit(1, tlv(CONTEXT_1, oids.OCSP_RESPONSE, evidence(ocsp, "an OCSP answer")))
-        unsigned = b"" if stamp is None else tlv(CONTEXT_1, _attribute(oids.TIME_STAMP_TOKEN, evidence(stamp, "a time stamp")))
-        # RFC 5652 section 5.1: 5 as soon as there is revocation information in another form than a CRL, else 1.
-        version = integer(1 if ocsp is None else 5)
+        found = [] if ocsp is None else [revocation_values(evidence(ocsp, "an OCSP answer"))]
+        found += [] if stamp is None else [_attribute(oids.TIME_STAMP_TOKEN, evidence(stamp, "a time stamp"))]
+        unsigned = tlv(CONTEXT_1, *sorted(found)) if found else b""
+        # Version 1, as nothing in it is of another kind than in PKCS#7 (RFC 5652 section 5.1).
         info = sequence(self._info_head, explicit(0, attributes), self._algorithm, octet_string(signature), unsigned)
-        signed = sequence(version, self._digests, encapsulated, self._certificates, revocation, tlv(SET, info))
+        signed = sequence(integer(1), self._digests, encapsulated, self._certificates, tlv(SET, info))
         return sequence(oids.SIGNED_DATA, explicit(0, signed))
 
 

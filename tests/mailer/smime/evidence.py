@@ -66,11 +66,13 @@ class Evidence:
         self._write(token=token, stamped=value, root=self.authority.roots_pem)
         self._run("ts", "-verify", "-token_in", "-in", "token", "-data", "stamped", "-CAfile", "root")
 
-    def ocsp(self, holder: Holder) -> bytes:
-        """OCSPResponse that the holder's certificate is good, signed by its issuer."""
+    def ocsp(self, holder: Holder, *, revoked: bool = False) -> bytes:
+        """OCSPResponse that the holder's certificate is good, or was revoked an hour ago, signed by its issuer."""
         issuer = self.authority.issuer
         serial = f"{holder.certificate.serial_number:X}"
-        line = f"V\t{holder.certificate.not_valid_after_utc:%y%m%d%H%M%SZ}\t\t{serial.zfill(len(serial) + len(serial) % 2)}\tunknown\t/CN=x\n"
+        state, since = ("R", f"{self.authority.at - timedelta(hours=1):%y%m%d%H%M%SZ}") if revoked else ("V", "")
+        until = f"{holder.certificate.not_valid_after_utc:%y%m%d%H%M%SZ}"
+        line = f"{state}\t{until}\t{since}\t{serial.zfill(len(serial) + len(serial) % 2)}\tunknown\t/CN=x\n"
         self._write(issuer_crt=issuer.pem, issuer_key=issuer.key_pem, holder_crt=holder.pem, index=line.encode())
         self._run("ocsp", "-issuer", "issuer_crt", "-cert", "holder_crt", "-no_nonce", "-reqout", "request")
         signs = ("-index", "index", "-CA", "issuer_crt", "-rsigner", "issuer_crt", "-rkey", "issuer_key", "-ndays", "1")

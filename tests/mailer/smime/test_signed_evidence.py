@@ -5,21 +5,24 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from asn1crypto import cms
+from asn1crypto import cms, ocsp, parser
 
+from mailer.smime import signed_data
 from mailer.smime.entity import Content
 from mailer.smime.errors import MalformedCms, TooLarge
 from mailer.smime.message import seal
 from mailer.smime.recipients import Recipient
 from mailer.smime.sign import SignatureForm, SignaturePadding, Signer
 from mailer.smime.signing_templates import MAX_EVIDENCE
+from mailer.smime.trust import Trust
+from mailer.smime.verify import Outcome, verify_cms
 from tests.mailer.smime.conftest import ALICE, BANK, CHARLIE, OpenSsl
 from tests.mailer.smime.evidence import Evidence
 from tests.pki import Authority, Holder, Usage
 
 ENTITY = b"Content-Type: text/plain\r\n\r\nHello\r\n"
 WAYS = [("rsa2048", SignaturePadding.PKCS1), ("rsa2048", SignaturePadding.PSS), ("p256", SignaturePadding.PKCS1), ("p384", SignaturePadding.PKCS1)]
-TOKEN, OCSP = "id-smime-aa-timeStampToken", "1.3.6.1.5.5.7.16.2"
+TOKEN = "id-smime-aa-timeStampToken"
 
 
 @pytest.fixture
@@ -45,6 +48,15 @@ def signature_value(signature: bytes) -> bytes:
     return value
 
 
+def answer_in(values: bytes) -> bytes:
+    """The OCSPResponse around the one answer in RevocationValues (RFC 5126 section 6.3.4), by an independent parser."""
+    basic = values
+    for _level in ("RevocationValues", "ocspVals [1]", "SEQUENCE OF"):
+        basic = parser.parse(basic, strict=True)[4]
+    response = {"response_type": "basic_ocsp_response", "response": ocsp.BasicOCSPResponse.load(basic, strict=True)}
+    return bytes(ocsp.OCSPResponse({"response_status": "successful", "response_bytes": response}).dump())
+
+
 @pytest.mark.parametrize("form", SignatureForm)
 @pytest.mark.parametrize("way", WAYS, ids=str)
 def test_both_are_found_and_checked_by_openssl(
@@ -57,8 +69,9 @@ def test_both_are_found_and_checked_by_openssl(
     assert openssl.verify(entity, authority.roots_pem) == ENTITY
 
     signature = signer.signature(ENTITY, at=authority.at, form=form, ocsp=answer, stamp=evidence.stamp)
-    assert evidence.found(signature, after=OCSP, tag="SEQUENCE") == answer
-    assert evidence.status(evidence.found(signature, after=OCSP, tag="SEQUENCE"), holder) == "good"
+    found = answer_in(evidence.found(signature, after="id-smime-aa-ets-revocationValues", tag="SEQUENCE"))
+    assert found == answer
+    assert evidence.status(found, holder) == "good"
     evidence.check_stamp(evidence.found(signature, after=TOKEN, tag="SEQUENCE"), signature_value(signature))
 
 
@@ -81,7 +94,7 @@ def test_a_stamp_on_charlies_signature_says_nothing_of_the_banks(authority: Auth
 
 @pytest.mark.parametrize("given", [(False, False), (False, True), (True, False), (True, True)], ids=str)
 @pytest.mark.parametrize("form", SignatureForm)
-def test_the_version_follows_what_is_inside(
+def test_nothing_but_unsigned_attributes_holds_them(
     authority: Authority, evidence: Evidence, bank: Holder, given: tuple[bool, bool], form: SignatureForm
 ) -> None:
     with_ocsp, with_stamp = given
@@ -89,9 +102,10 @@ def test_the_version_follows_what_is_inside(
         ENTITY, at=authority.at, form=form, ocsp=evidence.ocsp(bank) if with_ocsp else None, stamp=evidence.stamp if with_stamp else None
     )
     signed = cms.ContentInfo.load(signature, strict=True)["content"]
-    assert signed["version"].native == ("v5" if with_ocsp else "v1")
-    assert (signed["crls"].native is not None) is with_ocsp
-    assert (signed["signer_infos"][0]["unsigned_attrs"].native is not None) is with_stamp
+    assert signed["version"].native == "v1"
+    assert signed["crls"].native is None
+    unsigned = signed["signer_infos"][0]["unsigned_attrs"]
+    assert (0 if unsigned.native is None else len(unsigned)) == with_ocsp + with_stamp
     assert (signed["encap_content_info"]["content"].native is not None) is (form is SignatureForm.OPAQUE)
     again = subprocess.run(["openssl", "cms", "-cmsout", "-inform", "DER", "-outform", "DER"], input=signature, capture_output=True, check=True)
     assert again.stdout == signature
@@ -130,3 +144,27 @@ def test_a_sealed_message_carries_them(authority: Authority, evidence: Evidence,
     opened = openssl.decrypt(message, alice)
     assert b"smime-type=signed-data" in opened
     assert openssl.verify(opened, authority.roots_pem).endswith(b"Text\r\n")
+
+
+def test_an_answer_that_answers_nothing_is_refused(authority: Authority, bank: Holder) -> None:
+    """RFC 6960 section 2.3: tryLater."""
+    with pytest.raises(MalformedCms):
+        signer_of(bank, authority).sign(ENTITY, at=authority.at, ocsp=b"\x30\x03\x0a\x01\x03")
+
+
+@pytest.mark.parametrize("revoked", [False, True])
+@pytest.mark.parametrize("form", SignatureForm)
+def test_the_reader_finds_the_answer(authority: Authority, bank: Holder, evidence: Evidence, form: SignatureForm, *, revoked: bool) -> None:
+    answer = evidence.ocsp(bank, revoked=revoked)
+    signature = signer_of(bank, authority).signature(ENTITY, at=authority.at, form=form, ocsp=answer, stamp=evidence.stamp)
+    assert signed_data.read(signature).ocsp == [answer]
+    assert evidence.status(answer, bank) == ("revoked" if revoked else "good")
+
+
+def test_a_damaged_answer_beside_a_signature_does_not_harm_it(authority: Authority, bank: Holder, evidence: Evidence) -> None:
+    signature = signer_of(bank, authority).signature(ENTITY, at=authority.at, ocsp=evidence.ocsp(bank))
+    values = evidence.found(signature, after="id-smime-aa-ets-revocationValues", tag="SEQUENCE")
+    damaged = signature.replace(values, values[:4] + b"\xa3" + values[5:])
+    assert damaged != signature
+    found = verify_cms(damaged, content=ENTITY, at=authority.at, trust=Trust([authority.root.der]), sender=BANK)
+    assert found.outcome is Outcome.VERIFIED

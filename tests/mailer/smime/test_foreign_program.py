@@ -111,19 +111,25 @@ def test_it_keeps_every_line_short_and_plain(authority: Authority, seal_for: Sea
     assert message.count(b"\r") == message.count(b"\n") == message.count(b"\r\n")
 
 
-def test_it_reaches_an_international_address(authority: Authority, openssl: OpenSsl, at: datetime) -> None:
+@pytest.mark.parametrize(
+    ("sender", "recipient"),
+    [(BANK, "jürgen@example.net"), ("rechnung-für-sie@bank.example.com", ALICE), ("账单@bank.example.com", "用户@example.org")],
+)
+def test_it_goes_between_international_addresses(authority: Authority, openssl: OpenSsl, at: datetime, sender: str, recipient: str) -> None:
     """The local part stands in the header in UTF-8, which SMTPUTF8 carries (RFC 6532)."""
-    address = "jürgen@example.net"
     alice = authority.leaf(ALICE, "p256", Usage.ENCRYPT)
     message = seal(
         PLAIN,
-        sender=BANK,
-        recipient=address,
+        sender=sender,
+        sender_name="Bücher & Söhne",
+        recipient=recipient,
         signer=signer_of(authority),
         recipients=[Recipient.from_certificate(alice.der)],
         message_id="<statement-8@bank.example.com>",
         at=at,
     )
-    field = f"To: {address}\r\n".encode()
-    assert field in message
-    assert field in openssl.verify(openssl.decrypt(message, alice), authority.roots_pem)
+    opened = openssl.verify(openssl.decrypt(message, alice), authority.roots_pem)
+    for head in (message, opened):
+        assert f"To: {recipient}\r\n".encode() in head
+        assert f" <{sender}>\r\n".encode() in head
+    assert f"HP-Outer: To: {recipient}\r\n".encode() in opened

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Protocol, TypeVar
 
 from directory.models import Certificate, CertificateStatus, Level
 
@@ -15,6 +16,32 @@ from directory.models import Certificate, CertificateStatus, Level
 class Usage(StrEnum):
     ENCRYPT = "encrypt"
     SIGN = "sign"
+
+
+class Candidate(Protocol):
+    """What a choice goes by: a row of the certificates, as a model or as the few columns that a reader needs."""
+
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def level(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def can_encrypt(self) -> bool: ...
+    @property
+    def can_sign(self) -> bool: ...
+    @property
+    def not_before(self) -> datetime: ...
+    @property
+    def not_after(self) -> datetime: ...
+    @property
+    def published_at(self) -> datetime: ...
+    @property
+    def ended_at(self) -> datetime | None: ...
+
+
+_Candidate = TypeVar("_Candidate", bound=Candidate)
 
 
 class Reason(StrEnum):
@@ -66,6 +93,11 @@ def select(certificates: Iterable[Certificate], *, usage: Usage, at: datetime) -
     return Selection(usable, (*accepted, *(Verdict(fingerprint, accepted=False, reason=reason) for fingerprint, reason in refused)))
 
 
+def usable(candidates: Iterable[_Candidate], *, usage: Usage, at: datetime) -> list[_Candidate]:
+    """The usable ones as `select` chooses them, the selected one first, without a receipt."""
+    return sorted((candidate for candidate in candidates if _objection(candidate, usage=usage, at=at) is None), key=_order)
+
+
 def _placing(certificate: Certificate, first: Certificate) -> Reason:
     if certificate is first:
         return Reason.SELECTED
@@ -74,11 +106,11 @@ def _placing(certificate: Certificate, first: Certificate) -> Reason:
     return Reason.OLDER if certificate.not_before < first.not_before else Reason.TIE
 
 
-def _order(certificate: Certificate) -> tuple[int, float, str]:
+def _order(certificate: Candidate) -> tuple[int, float, str]:
     return _RANK[Level(certificate.level)], -certificate.not_before.timestamp(), certificate.fingerprint
 
 
-def _objection(certificate: Certificate, *, usage: Usage, at: datetime) -> Reason | None:
+def _objection(certificate: Candidate, *, usage: Usage, at: datetime) -> Reason | None:
     checks = (
         (certificate.published_at > at, Reason.NOT_YET_PUBLISHED),
         (certificate.ended_at is not None and certificate.ended_at <= at, _ending(certificate)),
@@ -89,5 +121,5 @@ def _objection(certificate: Certificate, *, usage: Usage, at: datetime) -> Reaso
     return next((reason for applies, reason in checks if applies), None)
 
 
-def _ending(certificate: Certificate) -> Reason:
+def _ending(certificate: Candidate) -> Reason:
     return Reason.REVOKED if certificate.status == CertificateStatus.REVOKED else Reason.SUPERSEDED

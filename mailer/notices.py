@@ -5,7 +5,7 @@ All have the null return path (RFC 5321 section 4.5.5). What was in doubt is not
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -18,7 +18,9 @@ from mailer.claiming import lease
 from mailer.custody import DamagedSecretError, WrongKeyError, decrypt_for, encrypt_for
 from mailer.models import Notice, NoticeStatus
 from mailer.notice_mail import clear_mail, new_message_id, words
-from mailer.transport import InDoubtError, RelayUnreachableError, Session, data_seconds
+from mailer.smtp.lane import End, Ended
+from mailer.smtp.wire import Mail
+from mailer.transport import Rest, hand_over
 from mailer.waking import wake_outbox
 
 logger = logging.getLogger(__name__)
@@ -82,16 +84,47 @@ def deliver_notices(*, at: datetime) -> int:
     """Hand over what is ready; returns how many were claimed."""
     deadline = time.monotonic() + lease().total_seconds()
     claimed = _claim(at=at)
-    with Session() as session:
-        for notice in claimed:
-            if time.monotonic() > deadline - data_seconds():
-                break
-            try:
-                _hand_over(notice, session, at=at)
-            except RelayUnreachableError as error:
-                _later(notice, f"relay unreachable: {error}", source=NoticeStatus.QUEUED, at=at)
-                break
+    mails = []
+    for notice in claimed:
+        try:
+            octets = decrypt_for(PORTAL, bytes(notice.content or b""), context=_context(notice.id))
+        except (WrongKeyError, DamagedSecretError) as error:
+            logger.exception("notice %s cannot be read", notice.id)
+            _move(notice, NoticeStatus.QUEUED, NoticeStatus.FAILED, at=at, reply=type(error).__name__)
+            continue
+        mails.append(Mail(notice.id, "", notice.recipient, octets, notice.match.rpartition("@")[2]))
+    book = _Book(claimed, at=at)
+    rest = hand_over(mails, book, deadline=deadline) if mails else Rest([])
+    for mail in rest.mails:
+        if rest.fault:
+            _later(book.notices[mail.key], f"relay unreachable: {rest.fault}", source=NoticeStatus.QUEUED, at=at)
     return len(claimed)
+
+
+class _Book:
+    """What becomes of each notice. There are few, so each change is a statement of its own."""
+
+    def __init__(self, notices: Sequence[Notice], *, at: datetime) -> None:
+        self.notices: dict[object, Notice] = {notice.id: notice for notice in notices}
+        self._at = at
+
+    def write(self, ended: Sequence[Ended], accepted: Sequence[Mail]) -> set[UUID]:
+        for one in ended:
+            self._end(self.notices[one.mail.key], one)
+        offered = [self.notices[mail.key] for mail in accepted]
+        return {notice.id for notice in offered if _move(notice, NoticeStatus.QUEUED, NoticeStatus.HANDING, at=self._at)}
+
+    def _end(self, notice: Notice, one: Ended) -> None:
+        words = one.words or str(one.reply)
+        source = NoticeStatus.QUEUED if one.end in {End.REFUSED, End.UNANSWERED} else NoticeStatus.HANDING
+        if one.end is End.TAKEN:
+            _move(notice, source, NoticeStatus.HANDED, at=self._at, reply=words)
+        elif one.end is End.IN_DOUBT:
+            logger.warning("notice %s is in doubt: %s", notice.id, words)
+        elif one.reply is not None and one.reply.for_good:
+            _move(notice, source, NoticeStatus.FAILED, at=self._at, reply=words)
+        else:
+            _later(notice, words, source=source, at=self._at)
 
 
 def settle_notices(*, at: datetime) -> int:
@@ -113,36 +146,6 @@ def _claim(*, at: datetime) -> list[Notice]:
         held = Notice.objects.filter(id__in=ids)
         held.update(lease_token=F("lease_token") + 1, attempt=F("attempt") + 1, lease_until=Now() + lease())
         return list(held.order_by("not_before"))
-
-
-def _hand_over(notice: Notice, session: Session, *, at: datetime) -> None:
-    try:
-        mail = decrypt_for(PORTAL, bytes(notice.content or b""), context=_context(notice.id))
-    except (WrongKeyError, DamagedSecretError) as error:
-        logger.exception("notice %s cannot be read", notice.id)
-        _move(notice, NoticeStatus.QUEUED, NoticeStatus.FAILED, at=at, reply=type(error).__name__)
-        return
-    reply = session.offer("", notice.recipient)
-    if not reply.accepted:
-        if reply.for_good:
-            _move(notice, NoticeStatus.QUEUED, NoticeStatus.FAILED, at=at, reply=str(reply))
-        else:
-            _later(notice, str(reply), source=NoticeStatus.QUEUED, at=at)
-        return
-    if not _move(notice, NoticeStatus.QUEUED, NoticeStatus.HANDING, at=at):
-        session.take_back()
-        return
-    try:
-        reply = session.hand_over(mail)
-    except InDoubtError as error:
-        logger.warning("notice %s is in doubt: %s", notice.id, error)
-        return
-    if reply.accepted:
-        _move(notice, NoticeStatus.HANDING, NoticeStatus.HANDED, at=at, reply=str(reply))
-    elif reply.for_good:
-        _move(notice, NoticeStatus.HANDING, NoticeStatus.FAILED, at=at, reply=str(reply))
-    else:
-        _later(notice, str(reply), source=NoticeStatus.HANDING, at=at)
 
 
 def _later(notice: Notice, words_of_relay: str, *, source: NoticeStatus, at: datetime) -> None:

@@ -12,7 +12,7 @@ from directory.x509.names import EmailAddress
 from mailer.identities import find_identity
 from mailer.models import OnMissing
 from mailer.outbox import OutgoingMessage
-from mailer.sealing import recipients_of
+from mailer.recipients import envelope_for
 from mailer.smime.choice import Choice
 
 
@@ -55,14 +55,14 @@ def rehearse(
     rehearsals = []
     for item in items:
         selection = found[item.to.match]
-        recipients, fingerprints = recipients_of(selection.usable)
+        envelope = envelope_for(selection.usable)
         rehearsals.append(
             Rehearsal(
                 to=item.to.address,
                 reference=item.reference,
-                outlook=Outlook.SEAL if recipients else missing,
-                certificates=tuple(fingerprints),
-                choice=recipients[0].choice if recipients else None,
+                outlook=Outlook.SEAL if envelope.recipients else missing,
+                certificates=envelope.fingerprints,
+                choice=envelope.recipients[0].choice if envelope.recipients else None,
                 receipt=selection.receipt,
                 size=item.size,
             )

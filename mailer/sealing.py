@@ -17,34 +17,34 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 
 from directory.lookup import encryption_certificates
-from directory.models import Certificate
+from directory.models import Organization
 from directory.x509.names import EmailAddress
-from mailer.claiming import MANY_ATTEMPTS, WORKER, give_back
+from mailer.claiming import MANY_ATTEMPTS, WORKER, Held, give_back
 from mailer.custody import CustodyError, OwnerCipher, cipher_of
 from mailer.holding import release
 from mailer.identities import NoIdentityError
 from mailer.inviting import invite
 from mailer.letters import context, unpack
 from mailer.message_states import Step, move
-from mailer.models import Message, MessageStatus, OnMissing
+from mailer.models import MessageStatus, OnMissing, SubjectPolicy
+from mailer.recipients import Envelope, Sealable, envelope_for
 from mailer.signing_keys import load_signer
-from mailer.smime.errors import KeyRefused, SmimeError
+from mailer.smime.errors import SmimeError
 from mailer.smime.message import seal
-from mailer.smime.recipients import Recipient
 
 logger = logging.getLogger(__name__)
-# The certificates of one recipient that a message is sealed to, the selected one first.
-MOST_CERTIFICATES = 10
 
 
 @dataclass
 class _Outcome:
     """What becomes of a chunk, gathered so that each outcome is one statement."""
 
+    at: datetime
+    our_subject: str
     sealed: list[Step] = field(default_factory=list)
     failed: list[Step] = field(default_factory=list)
-    missing: list[Message] = field(default_factory=list)
-    left: list[Message] = field(default_factory=list)
+    missing: list[Held] = field(default_factory=list)
+    left: list[Held] = field(default_factory=list)
     _ciphers: dict[UUID, OwnerCipher] = field(default_factory=dict)
 
     def cipher(self, owner: UUID) -> OwnerCipher:
@@ -53,7 +53,7 @@ class _Outcome:
         return self._ciphers[owner]
 
 
-def seal_all(messages: Sequence[Message], *, at: datetime, until: float) -> list[Message]:
+def seal_all(messages: Sequence[Held], *, at: datetime, until: float) -> list[Held]:
     """Seal what can be sealed and commit every outcome; returns the sealed messages, with their bytes, still under their lease.
 
     What is not reached before `until` (monotonic) is given back.
@@ -61,13 +61,13 @@ def seal_all(messages: Sequence[Message], *, at: datetime, until: float) -> list
     if not messages:
         return []
     found = encryption_certificates([message.match for message in messages], at=at)
-    outcome = _Outcome()
+    outcome = _Outcome(at, neutral_subject())
     try:
         for number, message in enumerate(messages):
             if time.monotonic() > until:
                 outcome.left = list(messages[number:])
                 break
-            _seal_one(message, found[message.match], outcome, at=at)
+            _seal_one(message, found[message.match], outcome)
     finally:
         # If one message ends this worker, those before it keep what was done for them.
         moved = move(outcome.sealed, source=MessageStatus.SEALING, target=MessageStatus.SEALED, actor=WORKER)
@@ -77,16 +77,15 @@ def seal_all(messages: Sequence[Message], *, at: datetime, until: float) -> list
     return _with_bytes(messages, outcome.sealed, moved)
 
 
-def _seal_one(message: Message, certificates: Sequence[Certificate], outcome: _Outcome, *, at: datetime) -> None:
+def _seal_one(message: Held, certificates: Sequence[Sealable], outcome: _Outcome) -> None:
     if message.attempt > MANY_ATTEMPTS:
         logger.error("ALARM: message %s is sealed for the %dth time", message.id, message.attempt)
-    recipients, fingerprints = recipients_of(certificates)
-    if not recipients:
+    envelope = envelope_for(certificates)
+    if not envelope.recipients:
         outcome.missing.append(message)
         return
     try:
-        signer = load_signer(message.batch.identity_id, at=at)
-        content = unpack(outcome.cipher(message.organization_id).decrypt(bytes(message.content or b""), context=context(message.id)))
+        sealed = _sealed(message, envelope, outcome)
     except NoIdentityError:
         outcome.failed.append(Step(message.id, message.lease_token, detail="sender_cannot_sign"))
         return
@@ -94,72 +93,64 @@ def _seal_one(message: Message, certificates: Sequence[Certificate], outcome: _O
         # A key was changed or damaged: an operator's matter, and no reason to lose the message. Its lease lapses and it is tried again.
         logger.exception("ALARM: message %s cannot be read or signed with this worker's keys", message.id)
         return
-    try:
-        sealed = seal(
-            content,
-            sender=message.batch.identity.address,
-            sender_name=message.organization.legal_name,
-            recipient=message.recipient,
-            signer=signer,
-            recipients=recipients,
-            message_id=message.message_id,
-            at=at,
-            neutral_subject=neutral_subject(),
-        )
     except SmimeError as error:
         # Neither content nor keys are in these errors' text; for the sender their kind is enough.
         logger.exception("message %s cannot be sealed", message.id)
         outcome.failed.append(Step(message.id, message.lease_token, detail=f"sealing_failed: {error.code}"))
         return
-    choice = recipients[0].choice
-    detail = f"{choice.key_management}, {choice.content}, sha256 {sha256(sealed).hexdigest()}"
-    outcome.sealed.append(Step(message.id, message.lease_token, detail=detail, sealed=sealed, certificate=fingerprints[0]))
+    receipt = f"{envelope.receipt}; sha256 {sha256(sealed).hexdigest()}"
+    outcome.sealed.append(Step(message.id, message.lease_token, detail=receipt, sealed=sealed, certificate=envelope.fingerprints[0]))
+
+
+def _sealed(message: Held, envelope: Envelope, outcome: _Outcome) -> bytes:
+    """Raises NoIdentityError, CustodyError, SmimeError."""
+    signer = load_signer(message.identity, at=outcome.at)
+    content = unpack(outcome.cipher(message.organization).decrypt(message.content or b"", context=context(message.id)))
+    is_kept = message.subject_policy == SubjectPolicy.KEEP
+    return seal(
+        content,
+        sender=message.sender,
+        sender_name=message.legal_name,
+        recipient=message.recipient,
+        signer=signer,
+        recipients=envelope.recipients,
+        message_id=message.message_id,
+        at=outcome.at,
+        neutral_subject=None if is_kept else message.neutral_subject or outcome.our_subject,
+    )
 
 
 def neutral_subject() -> str:
-    """What stands outside in place of the subject, which is as confidential as the text."""
+    """What stands outside in place of the subject, which is as confidential as the text, where an organisation has no wording of its own."""
     with translation.override(settings.LANGUAGE_CODE):
         return _("Sealed message")
 
 
-def recipients_of(certificates: Sequence[Certificate]) -> tuple[list[Recipient], list[str]]:
-    """Those of the selected certificate's kind, it first: common readers fail on an envelope of both kinds."""
-    recipients: list[Recipient] = []
-    fingerprints: list[str] = []
-    for certificate in certificates[:MOST_CERTIFICATES]:
-        try:
-            recipient = Recipient.from_parts(bytes(certificate.issuer_and_serial), bytes(certificate.spki))
-        except KeyRefused:
-            logger.warning("certificate %s cannot be sealed to", certificate.fingerprint)
-            continue
-        if not recipients or recipient.choice == recipients[0].choice:
-            recipients.append(recipient)
-            fingerprints.append(certificate.fingerprint)
-    return recipients, fingerprints
-
-
-def _missing(messages: Sequence[Message], *, at: datetime) -> None:
+def _missing(messages: Sequence[Held], *, at: datetime) -> None:
     """Without a certificate: hold, fail, or fail with an invitation."""
-    chosen: dict[str, list[Message]] = {}
+    if not messages:
+        return
+    chosen: dict[str, list[Held]] = {}
     for message in messages:
-        chosen.setdefault(message.batch.on_missing, []).append(message)
+        chosen.setdefault(message.on_missing, []).append(message)
+    organizations = Organization.objects.in_bulk({message.organization for message in messages})
     with transaction.atomic():
         held = _move_missing(chosen.get(OnMissing.HOLD, []), MessageStatus.HELD)
         noticed = _move_missing(chosen.get(OnMissing.NOTICE, []), MessageStatus.FAILED)
         _move_missing(chosen.get(OnMissing.FAIL, []), MessageStatus.FAILED)
         # In one order everywhere: two workers that invite the same mailboxes must not wait for each other.
         for message in sorted((message for message in messages if message.id in held | noticed), key=lambda message: message.match):
-            invite(address=EmailAddress.parse(message.recipient), organization=message.organization, actor=WORKER, at=at)
+            invite(address=EmailAddress.parse(message.recipient), organization=organizations[message.organization], actor=WORKER, at=at)
     # A certificate published after the look-up and before this commit found nothing to release.
     release({message.match for message in messages if message.id in held}, at=at, actor=WORKER)
 
 
-def _move_missing(messages: Sequence[Message], target: MessageStatus) -> set[UUID]:
+def _move_missing(messages: Sequence[Held], target: MessageStatus) -> set[UUID]:
     steps = [Step(message.id, message.lease_token, detail="no_certificate") for message in messages]
     return move(steps, source=MessageStatus.SEALING, target=target, actor=WORKER)
 
 
-def _with_bytes(messages: Sequence[Message], steps: Sequence[Step], moved: set[UUID]) -> list[Message]:
+def _with_bytes(messages: Sequence[Held], steps: Sequence[Step], moved: set[UUID]) -> list[Held]:
     bytes_of = {step.message: step.sealed for step in steps if step.message in moved}
     sealed = [message for message in messages if message.id in bytes_of]
     for message in sealed:

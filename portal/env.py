@@ -65,6 +65,13 @@ class Environment:
             return default
         return number
 
+    def choice(self, name: str, default: str, *, among: frozenset[str]) -> str:
+        value = self.text(name, default).lower()
+        if value not in among:
+            self.fault(name, f"must be one of: {', '.join(sorted(among))}")
+            return default
+        return value
+
     def names(self, name: str, default: str = "") -> list[str]:
         """A comma-separated list."""
         return [part.strip() for part in self.text(name, default).split(",") if part.strip()]

@@ -151,7 +151,7 @@ def test_sealing_gets_the_selected_one_first(published: Publisher, at: datetime)
     low, high = published("alice@example.com", level="V1"), published("alice@example.com", "rsa2048", level="V4")
     published("charlie@example.com")
     found = encryption_certificates([ADDRESS.match, "nobody@example.com"], at=at)
-    assert [certificate.pk for certificate in found[ADDRESS.match]] == [high.pk, low.pk]
+    assert [parts.fingerprint for parts in found[ADDRESS.match]] == [high.fingerprint, low.fingerprint]
     assert found["nobody@example.com"] == []
     assert set(found) == {ADDRESS.match, "nobody@example.com"}
 

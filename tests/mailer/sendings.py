@@ -29,8 +29,8 @@ PATCHES: dict[str, tuple[str, bool]] = {
     # What is replaced, and whether it is done before the end comes.
     "claimed": ("mailer.sending:seal_all", False),
     "sealed": ("mailer.sending:seal_all", True),
-    "before_data": ("mailer.transport:Session.hand_over", False),
-    "after_250": ("mailer.transport:Session.hand_over", True),
+    "before_data": ("mailer.smtp.lane:Lane.begin", False),
+    "after_250": ("mailer.sending:_Book._taken", False),
 }
 
 

@@ -1,14 +1,16 @@
 """What nobody saw the end of: decided by the relay's records, never sent again blindly, an alarm where they are silent."""
 
 import logging
+import smtplib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pytest_django import Settings
 
 from directory.x509.names import EmailAddress
-from mailer import sending
+from mailer import claiming, sending
 from mailer.claiming import claim
 from mailer.message_states import Step, move
 from mailer.models import Message, MessageStatus, Notice, NoticeStatus, SendEvent, SigningIdentity
@@ -16,8 +18,11 @@ from mailer.notices import deliver_notices, send_notice, settle_notices
 from mailer.reconciling import NotUnknownError, reconcile, settle
 from mailer.relays import Folder, Mail, Outcome, Silent
 from mailer.sending import drain
-from mailer.transport import InDoubtError, Reply, Session
+from mailer.smtp.lane import End, Ended
+from mailer.smtp.replies import Reply
+from mailer.smtp.wire import Mail as Offered
 from portal.running.inbox import InboxServer
+from tests.mailer.false_relays import END, FalseRelay, running, say
 from tests.mailer.letters import Desk, history, letter, only_message, publish_for, send
 
 TO = "bob@people.example.org"
@@ -37,18 +42,14 @@ class Told:
 
 
 @pytest.fixture
-def in_doubt(bills: SigningIdentity, desk: Desk, inbox_server: InboxServer, now: datetime) -> Message:
-    """A message whose worker died after it had said `handing`."""
-    del inbox_server
+def in_doubt(bills: SigningIdentity, desk: Desk, inbox_server: InboxServer, settings: Settings, now: datetime) -> Message:
+    """A message after which the relay hung up, when it had all of it."""
     publish_for(desk.authority.leaf(TO), TO, at=now)
     send(bills, letter(TO), at=now)
-    with pytest.MonkeyPatch.context() as patch:
-
-        def die(_session: Session, _mail: bytes) -> None:
-            raise InDoubtError("killed")
-
-        patch.setattr(Session, "hand_over", die)
+    with running(FalseRelay({END: say(None)})) as relay:
+        settings.LETTERLOCK_SMTP_URL = relay.url
         drain(at=now)
+    settings.LETTERLOCK_SMTP_URL = inbox_server.url
     Message.objects.update(lease_until=now - timedelta(minutes=1))
     return only_message()
 
@@ -87,9 +88,8 @@ def test_it_sends_the_same_bytes_where_the_relay_has_nothing(in_doubt: Message, 
 
 def test_it_does_not_send_again_what_the_relay_has(in_doubt: Message, inbox_server: InboxServer, now: datetime) -> None:
     """The worker died between the relay's 250 and its own commit."""
-    with Session() as session:
-        session.offer("bills@bank.example.com", TO)
-        session.hand_over(bytes(in_doubt.sealed or b""))
+    with smtplib.SMTP("127.0.0.1", inbox_server.port, "worker.example.org") as session:
+        session.sendmail("bills@bank.example.com", TO, bytes(in_doubt.sealed or b""))
     reconcile(Folder(inbox_server.inbox.folder))
     assert drain(at=now) == 0
     assert len(inbox_server.inbox.mails(TO)) == 1
@@ -117,20 +117,31 @@ def test_it_is_in_doubt_while_the_records_cannot_be_read(in_doubt: Message, tmp_
     assert in_doubt.status == MessageStatus.UNKNOWN
 
 
-def test_it_believes_a_late_worker_that_heard_250(in_doubt: Message) -> None:
+class LateWorker:
+    """One that still holds what it claimed, and hears the relay's 250 only now."""
+
+    def __init__(self, message: Message, *, at: datetime) -> None:
+        self._book = sending._Book(claiming._load([message.id]), at=at)
+        self._ended = Ended(Offered(message.id, "bills@bank.example.com", TO, b"", "people.example.org"), End.TAKEN, Reply(250, "kept"))
+
+    def hear(self) -> None:
+        self._book.write([self._ended], [])
+
+
+def test_it_believes_a_late_worker_that_heard_250(in_doubt: Message, now: datetime) -> None:
     """The reconciler said unknown while the worker was still waiting for the answer."""
-    late = only_message()
+    late = LateWorker(in_doubt, at=now)
     reconcile(Silent())
-    sending._taken(late, Reply(250, "kept"))
+    late.hear()
     in_doubt.refresh_from_db()
     assert in_doubt.status == MessageStatus.HANDED
 
 
-def test_it_tells_of_a_late_worker_whose_mail_was_given_out_again(in_doubt: Message, caplog: pytest.LogCaptureFixture) -> None:
-    late = only_message()
+def test_it_tells_of_a_late_worker_whose_mail_was_given_out_again(in_doubt: Message, now: datetime, caplog: pytest.LogCaptureFixture) -> None:
+    late = LateWorker(in_doubt, at=now)
     reconcile(Told(Outcome.NOT_TAKEN))
     with caplog.at_level(logging.ERROR):
-        sending._taken(late, Reply(250, "kept"))
+        late.hear()
     assert "after its lease was taken over" in caplog.text
     assert history(in_doubt)[-1] == "handed_late"
 
@@ -159,18 +170,16 @@ def test_it_gives_longer_leases_to_what_ends_workers(bills: SigningIdentity, now
 
 
 def test_it_does_not_send_a_notice_again_that_is_in_doubt(
-    db: None, inbox_server: InboxServer, now: datetime, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    db: None, inbox_server: InboxServer, settings: Settings, now: datetime, caplog: pytest.LogCaptureFixture
 ) -> None:
     del db
     context = {"name": "Alice", "url": "https://portal.example.org/x"}
     send_notice(to=EmailAddress.parse(TO), kind="confirm_address", context=context, at=now)
 
-    def die(_session: Session, _mail: bytes) -> None:
-        raise InDoubtError("killed")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Session, "hand_over", die)
+    with running(FalseRelay({END: say(None)})) as relay:
+        settings.LETTERLOCK_SMTP_URL = relay.url
         deliver_notices(at=now)
+    settings.LETTERLOCK_SMTP_URL = inbox_server.url
     Notice.objects.update(lease_until=now - timedelta(minutes=1))
     with caplog.at_level(logging.ERROR):
         settle_notices(at=now)

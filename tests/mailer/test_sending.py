@@ -9,14 +9,14 @@ from pytest_django import Settings
 
 from directory.models import Organization
 from directory.organizations import reinstate, suspend
-from mailer import sending
+from mailer import sending, transport
 from mailer.claiming import claim
 from mailer.custody import MissingKeyError
 from mailer.models import Message, MessageStatus, SigningIdentity
 from mailer.sending import drain, pause_after
 from mailer.smime.entity import Attachment
-from mailer.transport import InDoubtError, Session
 from portal.running.inbox import InboxServer
+from tests.mailer.false_relays import END, FalseRelay, running, say
 from tests.mailer.letters import SECRET_WORDS, SUBJECT, Desk, history, letter, only_message, publish_for, send
 from tests.pki import Authority, Usage
 
@@ -138,17 +138,16 @@ def test_it_waits_while_the_relay_is_away_and_gives_up_after_five_days(
     assert {message.status for message in Message.objects.all()} == {MessageStatus.FAILED}
 
 
-def test_it_leaves_in_doubt_what_was_cut_off_in_data(
-    bills: SigningIdentity, authority: Authority, inbox_server: InboxServer, now: datetime, monkeypatch: pytest.MonkeyPatch
+def test_it_leaves_in_doubt_what_was_cut_off_after_the_mail(
+    bills: SigningIdentity, authority: Authority, inbox_server: InboxServer, settings: Settings, now: datetime
 ) -> None:
     publish_for(authority.leaf(RECIPIENT), RECIPIENT, at=now)
     send(bills, letter(RECIPIENT), at=now)
 
-    def cut(_session: Session, _mail: bytes) -> None:
-        raise InDoubtError("SMTPServerDisconnected")
-
-    monkeypatch.setattr(Session, "hand_over", cut)
-    drain(at=now)
+    with running(FalseRelay({END: say(None)})) as relay:
+        settings.LETTERLOCK_SMTP_URL = relay.url
+        drain(at=now)
+    settings.LETTERLOCK_SMTP_URL = inbox_server.url
     message = only_message()
     assert message.status == MessageStatus.HANDING
     assert history(message)[-2:] == ["handing", "in_doubt"]
@@ -174,8 +173,10 @@ def test_it_stops_before_its_lease_is_over(
 ) -> None:
     publish_for(authority.leaf(RECIPIENT), RECIPIENT, at=now)
     send(bills, letter(RECIPIENT), at=now)
-    monkeypatch.setattr(sending, "data_seconds", lambda: 1000.0)
-    sending._work(claim(), at=now)
+    claimed = claim()
+    # Time enough to seal, and none to hand over.
+    monkeypatch.setattr(transport, "data_seconds", lambda: 1000.0)
+    sending._work(claimed, at=now)
     message = only_message()
     assert (message.status, message.lease_until) == (MessageStatus.SEALED, None)
     assert not inbox_server.inbox.mails()

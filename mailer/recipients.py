@@ -1,0 +1,81 @@
+"""From a recipient's usable certificates to what an envelope is made for, kept ready in this process: a recipient rarely gets one mail alone."""
+
+import logging
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple, Protocol
+
+from mailer.smime.choice import KeyManagement
+from mailer.smime.errors import KeyRefused
+from mailer.smime.recipients import Recipient
+
+logger = logging.getLogger(__name__)
+# The certificates of one recipient that a message is sealed to, the selected one first.
+MOST_CERTIFICATES = 10
+# Some 10 KB each.
+_MOST_KEPT = 2000
+
+
+class Sealable(Protocol):
+    """A certificate's row, or the columns of it that are needed: DER, and the holder's own SMIMECapabilities if the certificate has them."""
+
+    @property
+    def fingerprint(self) -> str: ...
+    @property
+    def issuer_and_serial(self) -> bytes | memoryview: ...
+    @property
+    def spki(self) -> bytes | memoryview: ...
+    @property
+    def smime_capabilities(self) -> bytes | memoryview | None: ...
+
+
+class Envelope(NamedTuple):
+    """Whom one envelope is for: empty where no certificate can be sealed to. `receipt` says by which algorithms, and why these."""
+
+    recipients: tuple[Recipient, ...]
+    fingerprints: tuple[str, ...]
+    receipt: str
+
+
+class _Parts(NamedTuple):
+    fingerprint: str
+    issuer_and_serial: bytes
+    spki: bytes
+    capabilities: bytes | None
+
+
+def envelope_for(certificates: Sequence[Sealable]) -> Envelope:
+    """Those of the selected certificate's kind of key, it first: common readers fail on an envelope of both kinds."""
+    return _prepared(
+        tuple(
+            _Parts(
+                certificate.fingerprint,
+                bytes(certificate.issuer_and_serial),
+                bytes(certificate.spki),
+                None if certificate.smime_capabilities is None else bytes(certificate.smime_capabilities),
+            )
+            for certificate in certificates[:MOST_CERTIFICATES]
+        )
+    )
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _prepared(certificates: tuple[_Parts, ...]) -> Envelope:
+    usable = [(parts, recipient) for parts in certificates if (recipient := _recipient(parts)) is not None]
+    if not usable:
+        return Envelope((), (), "")
+    is_agreed = usable[0][1].choice.key_management is KeyManagement.ECDH
+    chosen = [(parts, recipient) for parts, recipient in usable if (recipient.choice.key_management is KeyManagement.ECDH) is is_agreed]
+    if any(recipient.choice != chosen[0][1].choice for _, recipient in chosen):
+        # One envelope has one cipher: what only some of the recipient's programs can open is for none of them.
+        chosen = [(parts, Recipient.from_parts(parts.issuer_and_serial, parts.spki)) for parts, _ in chosen]
+    fingerprints = tuple(parts.fingerprint for parts, _ in chosen)
+    return Envelope(tuple(recipient for _, recipient in chosen), fingerprints, f"{chosen[0][1].choice.explanation}; to {', '.join(fingerprints)}")
+
+
+def _recipient(parts: _Parts) -> Recipient | None:
+    try:
+        return Recipient.from_parts(parts.issuer_and_serial, parts.spki, capabilities=parts.capabilities)
+    except KeyRefused:
+        logger.warning("certificate %s cannot be sealed to", parts.fingerprint)
+        return None

@@ -24,6 +24,8 @@ from mailer.models import (
     Notice,
     Pause,
     Publication,
+    RelayedMail,
+    RelayLog,
     SendEvent,
     SendingPolicy,
     SigningIdentity,
@@ -140,6 +142,19 @@ class SendingPolicyAdmin(ReadOnlyAdmin[SendingPolicy]):
     list_display = ("organization", "subject", "neutral_subject", "changed_at")
     list_filter = ("subject",)
     list_select_related = ("organization",)
+
+
+@admin.register(RelayedMail)
+class RelayedMailAdmin(ReadOnlyAdmin[RelayedMail]):
+    list_display = ("queue", "message_id", "is_taken", "is_delayed", "is_sent", "is_bounced", "is_closed", "seen_at")
+    list_filter = ("is_closed", "is_delayed")
+    search_fields = ("=queue", "=message__id")
+    ordering = ("-seen_at",)
+
+
+@admin.register(RelayLog)
+class RelayLogAdmin(ReadOnlyAdmin[RelayLog]):
+    list_display = ("path", "offset", "read_at")
 
 
 @admin.register(Notice)

@@ -49,7 +49,7 @@ def test_it_has_no_look_for_what_is_no_status() -> None:
 
 def test_it_has_a_look_for_every_event_that_the_mailer_writes() -> None:
     written = set()
-    for path in (ROOT / "mailer").glob("*.py"):
+    for path in (ROOT / "mailer").rglob("*.py"):
         code = path.read_text(encoding="utf-8")
         if "mailer.message_states" in code:
             written |= set(re.findall(r'\bevent=(?:"" if [^"]* else )?"(\w+)"', code))
@@ -74,7 +74,7 @@ def test_every_icon_in_a_template_is_in_the_sprite() -> None:
 
 
 def test_it_says_the_mailers_codes_in_words_and_leaves_a_relays_words_alone() -> None:
-    codes = {code for path in (ROOT / "mailer").glob("*.py") for code in re.findall(r'detail="(\w+)"', path.read_text(encoding="utf-8"))}
+    codes = {code for path in (ROOT / "mailer").rglob("*.py") for code in re.findall(r'detail="(\w+)"', path.read_text(encoding="utf-8"))}
     assert {"no_certificate"} <= codes
     assert codes == set(statuses.DETAILS)
     assert str(statuses.detail("no_certificate")) == "There is no certificate for this address."

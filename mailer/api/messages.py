@@ -164,6 +164,7 @@ def _summary(message: Message) -> dict[str, object]:
         "status": message.status,
         "certificate": message.certificate or None,
         "accepted_at": message.accepted_at,
+        "erased_at": message.erased_at,
     }
 
 

@@ -83,13 +83,14 @@ class MessageEventShape(serializers.Serializer[object]):
 class MessageSummary(serializers.Serializer[object]):
     id = serializers.UUIDField()
     batch = serializers.UUIDField()
-    to = serializers.CharField()
+    to = serializers.CharField(help_text="empty once its recipient was erased")
     message_id = serializers.CharField()
     subject_digest = serializers.CharField(help_text="hex; the same for the same subject within your organisation, and of no use to anybody else")
     reference = serializers.CharField()
     status = serializers.ChoiceField(MessageStatus.values)
     certificate = serializers.CharField(allow_null=True, help_text="fingerprint of the certificate it was sealed to")
     accepted_at = serializers.DateTimeField()
+    erased_at = serializers.DateTimeField(allow_null=True, help_text="when its recipient was erased; the reference went too")
 
 
 class MessageWithEvents(MessageSummary):

@@ -1,6 +1,7 @@
 """The whole house as processes that can be killed: PostgreSQL, Redis, the relay, web, workers and beat, on a state folder of their own."""
 
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -20,6 +21,7 @@ import psycopg
 
 from portal.running import embedded, servers
 from portal.running.leash import leashed
+from tests.reliability.postfix import PostfixServer
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 90
@@ -68,7 +70,10 @@ class Child:
 
 @dataclass
 class Ground:
-    """The house. `relay` is `plain`, or `once` for a relay that takes each Message-ID once."""
+    """The house. `relay` is `plain`, `once` for one that takes each Message-ID once, or `postfix`, which hands on to a plain one.
+
+    `blind` is a plain one that is believed to be of the second kind: the design that doubles.
+    """
 
     folder: Path
     relay: str = "plain"
@@ -78,10 +83,11 @@ class Ground:
     token: str = ""
 
     def __post_init__(self) -> None:
-        self.relay_port, self.redis_port, self.web_port = (servers.free_port() for _ in range(3))
+        self.relay_port, self.redis_port, self.web_port, self.hop_port = (servers.free_port() for _ in range(4))
         self._postgresql: list[servers.Service] = []
-        for name in ("relay", "orders", "log"):
+        for name in ("relay", "orders", "log", "postfix"):
             (self.folder / name).mkdir()
+        self.postfix = PostfixServer(self.folder / "postfix", self.relay_port, self.hop_port, idle=IDLE) if self.relay == "postfix" else None
 
     @property
     def address(self) -> str:
@@ -119,8 +125,9 @@ class Ground:
             "LETTERLOCK_DEMO": "false",
             "MORTAL_ORDERS": str(self.folder / "orders"),
             "PYTHONUNBUFFERED": "1",
-            **({"LETTERLOCK_RELAY_IDEMPOTENT": "true"} if self.relay == "once" else {}),
+            **({"LETTERLOCK_RELAY_IDEMPOTENT": "true"} if self.relay in {"once", "blind"} else {}),
             **({"MORTAL_JOURNAL": str(self.journal)} if self.relay == "plain" else {}),
+            **({"LETTERLOCK_RELAY_LOG": str(self.postfix.log), "LETTERLOCK_RELAY_SPOOL": str(self.postfix.spool)} if self.postfix else {}),
             **self.more,
         }
         self.environment = environment
@@ -150,8 +157,10 @@ class Ground:
         self.children[name].start()
 
     def _add_relay(self) -> None:
-        sink = [sys.executable, "-m", "tests.reliability.sink", str(self.relay_port), str(self.folder / "relay"), str(IDLE), self.relay]
-        self._add("relay", sink)
+        port, idle, kind = (self.hop_port, 60, "plain") if self.postfix else (self.relay_port, IDLE, self.relay)
+        self._add("relay", [sys.executable, "-m", "tests.reliability.sink", str(port), str(self.folder / "relay"), str(idle), kind])
+        if self.postfix:
+            self.postfix.__enter__()
 
     def start_postgresql(self) -> None:
         """Also after a kill: what the old postmaster forked may still be holding its memory."""
@@ -176,10 +185,14 @@ class Ground:
         with psycopg.connect(self.database_url, autocommit=True, connect_timeout=5) as connection:
             return connection.execute(query, values).fetchall()
 
-    def taken(self) -> list[dict[str, object]]:
-        """The relay's journal."""
+    def taken(self) -> list[str]:
+        """The Message-ID of each mail that the relay took, as often as it did: what the sink wrote down, or Postfix's queue manager."""
+        if self.postfix:
+            text = self.postfix.text()
+            names = dict(re.findall(r"/cleanup\[\d+\]: (\w+): message-id=(<.*>)\n", text))
+            return [names[queue] for queue in dict.fromkeys(re.findall(r"/qmgr\[\d+\]: (\w+): from=<.*>, size=", text)) if queue in names]
         lines = self.journal.read_bytes().splitlines() if self.journal.exists() else []
-        return [orjson.loads(line) for line in lines if line.endswith(b"}")]
+        return [orjson.loads(line)["id"] for line in lines if line.endswith(b"}")]
 
     def deaths(self) -> list[dict[str, object]]:
         path = self.folder / "deaths.jsonl"
@@ -198,6 +211,8 @@ class Ground:
     def stop(self) -> None:
         for child in reversed(self.children.values()):
             child.kill()
+        if self.postfix:
+            self.postfix.kill()
         for service in self._postgresql:
             service.stop()
 

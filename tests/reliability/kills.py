@@ -64,6 +64,10 @@ class Butcher:
             self.ground.kill_postgresql()
             time.sleep(self.chance.uniform(0, 0.5))
             self.ground.start_postgresql()
+        elif what == "relay" and self.ground.postfix:
+            self.ground.postfix.kill()
+            time.sleep(self.chance.uniform(0, 0.5))
+            self.ground.postfix.start()
         else:
             child = self.chance.choice(self._named(what))
             child.kill()
@@ -107,7 +111,7 @@ class Butcher:
         if stopped:
             self.stopped[int(str(death["pid"]))] = time.monotonic() + LEASE + 2
         found = dict(self._statuses(death["messages"]))
-        taken = {line["id"] for line in self.ground.taken()}
+        taken = set(self.ground.taken())
         states = Counter(self._state(status, message_id in taken) for message_id, status in found.items())
         self.hits.update(states)
         if not stopped:

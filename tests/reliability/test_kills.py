@@ -6,7 +6,10 @@ import sys
 import time
 from collections import Counter
 
+import pytest
+
 from tests.reliability.client import Client
+from tests.reliability.conftest import need_postfix
 from tests.reliability.ground import open_ground
 from tests.reliability.kills import Butcher
 from tests.reliability.verdict import LEAST, report, settle
@@ -28,19 +31,40 @@ ACTS = [
 ]
 
 
-def test_it_loses_and_doubles_nothing_under_twenty_kills() -> None:
+def kill_for_a_while(relay: str, acts: list[str], messages: int, *, name: str, patience: float) -> None:
     seed, began = int(os.environ.get("LETTERLOCK_SEED", str(random.SystemRandom().randrange(10**6)))), time.monotonic()
     sys.stdout.write(f"seed {seed}\n")
-    acts = list(ACTS)
     chance = random.Random(seed)
+    acts = list(acts)
     chance.shuffle(acts)
-    with open_ground() as ground, Client(ground.address, ground.token) as client:
+    with open_ground(relay) as ground, Client(ground.address, ground.token) as client:
         butcher = Butcher(ground, client, chance)
-        butcher.run(acts, 500)
+        butcher.run(acts, messages)
         butcher.make_up(LEAST)
         butcher.wake_the_stopped(wait=True)
-        settle(ground, client, seconds=120)
-        copies = Counter(str(line["id"]) for line in ground.taken())
-        found = report(ground, client, butcher, seed=seed, copies=copies, began=began)
-    found.publish("kills")
+        settle(ground, client, seconds=patience)
+        found = report(ground, client, butcher, seed=seed, copies=Counter(ground.taken()), began=began)
+    found.publish(name)
     found.check()
+
+
+def test_it_loses_and_doubles_nothing_under_twenty_kills() -> None:
+    kill_for_a_while("plain", ACTS, 500, name="kills", patience=120)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("relay", ["plain", "once", "postfix"])
+def test_it_loses_and_doubles_nothing_of_ten_thousand(relay: str) -> None:
+    if relay == "postfix":
+        need_postfix()
+    kill_for_a_while(relay, ACTS * 4, 10_000, name=f"kills-{relay}", patience=600)
+
+
+@pytest.mark.soak
+def test_it_counts_what_is_doubled_where_the_relay_is_not_asked() -> None:
+    """The counting itself: where what is in doubt is sent again blindly, the sink sees it twice."""
+    with open_ground("blind") as ground, Client(ground.address, ground.token) as client:
+        butcher = Butcher(ground, client, random.Random(1))
+        butcher.run(["die at after_250"] * 3, 60)
+        settle(ground, client, seconds=120)
+        assert report(ground, client, butcher, seed=1, copies=Counter(ground.taken()), began=0).doubled >= 3

@@ -4,6 +4,8 @@ import subprocess
 from datetime import datetime
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mailer.smime.capabilities import OURS, named
 from mailer.smime.choice import TABLE, Choice, ContentCipher, KeyManagement
@@ -90,6 +92,14 @@ def test_the_capabilities_that_it_names_are_its_own(authority: Authority, kind: 
     assert open_envelope(sealed, [Opener(alice.key, alice.der)]) == ENTITY
     wanted = {line.capability for line in TABLE if line.algorithm in {key_management, content} and line.capability}
     assert wanted <= named(OURS)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(octets=st.binary(max_size=200) | st.integers(0, 70_000).map(bytes), content=st.sampled_from(ContentCipher), way=st.sampled_from(RECIPIENTS))
+def test_any_octets_come_back(authority: Authority, octets: bytes, content: ContentCipher, way: Opening) -> None:
+    alice = authority.leaf(ALICE, way[0], Usage.ENCRYPT)
+    sealed = encrypt(octets, [Recipient.from_certificate(alice.der, choice=Choice(way[1], content))])
+    assert open_envelope(sealed, [Opener(alice.key, alice.der)]) == octets
 
 
 @pytest.mark.parametrize("form", SignatureForm)

@@ -61,6 +61,16 @@ def test_it_converts_the_time_to_utc(authority: Authority) -> None:
     assert time.native == at
 
 
+def test_it_tells_each_moment_of_many_messages(authority: Authority) -> None:
+    """It keeps the last one, in the form that it takes, for the messages of the same moment."""
+    signer, elsewhere = signer_of(authority), datetime.fromisoformat("2026-01-02T05:04:05+02:00")
+    for at in (*TIMES, TIMES[0], elsewhere, TIMES[2], TIMES[2], TIMES[1]):
+        info = parsed(signer, at)["signer_infos"][0]
+        [time] = [attribute["values"][0] for attribute in info["signed_attrs"] if attribute["type"].native == "signing_time"]
+        assert time.native == at
+        assert time.name == ("utc_time" if at.year < 2050 else "generalized_time")
+
+
 def test_it_carries_the_leaf_and_the_intermediates_but_no_root(authority: Authority) -> None:
     holder = authority.leaf(BANK, "p256", Usage.SIGN)
     signed = parsed(Signer(holder.key, holder.der, authority.chain), TIMES[0])

@@ -65,11 +65,15 @@ def check(content: Content) -> None:
 
 
 def _check_size(content: Content) -> None:
-    size = len(content.text) + len(content.html or "") + sum(len(attachment.content) for attachment in content.attachments)
+    size = _size(content.text) + _size(content.html or "") + sum(len(attachment.content) for attachment in content.attachments)
     if size > MAX_CONTENT:
         raise TooLarge(f"the content is over {MAX_CONTENT} bytes", field="attachments" if content.attachments else "text")
     if len(content.attachments) > MAX_ATTACHMENTS:
         raise TooLarge(f"more than {MAX_ATTACHMENTS} attachments", field="attachments")
+
+
+def _size(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
 
 
 def _check_images(content: Content) -> None:

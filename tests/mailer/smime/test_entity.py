@@ -153,6 +153,8 @@ def test_it_escapes_the_subject_that_it_shows_in_html() -> None:
         (Content("", "a\ud800b"), "text", UnsafeCharacter),
         (Content("", "", "a\x00b"), "html", UnsafeCharacter),
         (Content("", "x" * (MAX_CONTENT + 1)), "text", TooLarge),
+        (Content("", "é" * (MAX_CONTENT // 2 + 1)), "text", TooLarge),
+        (Content("", "", "漢" * (MAX_CONTENT // 3 + 1)), "text", TooLarge),
         (Content("", "", None, [Attachment("a", "text/plain", bytes(MAX_CONTENT + 1))]), "attachments", TooLarge),
         (Content("", "", None, [Attachment("a", "text/plain", b"")] * (MAX_ATTACHMENTS + 1)), "attachments", TooLarge),
         (Content("", "", None, [Attachment("a", "text/plain", b""), Attachment("", "text/plain", b"")]), "attachments/1/filename", TooLarge),
@@ -166,4 +168,5 @@ def test_it_refuses_at_the_door_and_names_the_place(content: Content, field: str
 
 
 def test_it_lets_good_content_in() -> None:
+    check(Content("", "é" * (MAX_CONTENT // 2)))
     check(Content("Grüße", "Text\n", "<p>Text</p>", [Attachment("März.pdf", "application/pdf", b"%PDF")]))

@@ -33,9 +33,11 @@ def main() -> None:
         cast = Cast(datetime.now(UTC).replace(microsecond=0))
         sealer = Sealer(cast, Path(tempfile.mkdtemp(dir=folder)))
         columns = {engine: column(engine, folder, cast, sealer) for engine in ENGINES}
-    write(
-        Row(combination, {engine: columns[engine][combination] for engine in ENGINES}, known.get(combination, "")) for combination in combinations()
-    )
+    rows = []
+    for combination in combinations():
+        found = {engine: columns[engine][combination] for engine in ENGINES}
+        rows.append(Row(combination, found, "" if set(found.values()) == {"ok"} else known.get(combination, "")))
+    write(rows)
     PAGE.write_text(put_in(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
 
 

@@ -3,8 +3,10 @@
 pyhanko-certvalidator validates; it fetches nothing here, and its coroutines never wait, so that no event loop is needed.
 """
 
+import logging
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 from asn1crypto import crl, ocsp, x509
@@ -37,9 +39,11 @@ from .signer_certificate import PARSE_FAULTS, load, may_be_for_mail
 from .trust import Revocation, Trust
 
 # A stranger's certificates can be cross-signed into a maze: so many steps and complete paths are tried, and none is longer.
-_MAX_STEPS = 200
+_MAX_STEPS = 500
 _MAX_PATHS = 16
 _MAX_PATH = 10
+_MAX_CRL_PATH = 3
+_MOST_KEPT = 512
 # A revoked root path is worse news than one that is only unknown.
 _WORST_FIRST = (Outcome.REVOKED, Outcome.UNKNOWN_REVOCATION, Outcome.LEGACY_ALGORITHM, Outcome.UNTRUSTED)
 _LEAF_ALONE = RevocationCheckingPolicy(RevocationCheckingRule.CRL_OR_OCSP_REQUIRED, RevocationCheckingRule.NO_CHECK)
@@ -47,14 +51,26 @@ _LEAF_ALONE = RevocationCheckingPolicy(RevocationCheckingRule.CRL_OR_OCSP_REQUIR
 T = TypeVar("T")
 
 
+# It logs what it finds wrong with strangers' certificates, with their names.
+_LOGGER = logging.getLogger("pyhanko_certvalidator")
+_LOGGER.addHandler(logging.NullHandler())
+_LOGGER.propagate = False
+
+
+class _Steps:
+    """How often an issuer may still be looked for in one judgement."""
+
+    left = _MAX_STEPS
+
+
 class _BoundedRegistry(CertificateRegistry):
     """Answers so many questions for an issuer and no more."""
 
-    steps = 0
+    steps: _Steps
 
     def find_potential_issuers(self, cert: x509.Certificate, trust_manager: TrustManager) -> Iterator[TrustAnchor | x509.Certificate]:
-        self.steps += 1
-        if self.steps > _MAX_STEPS:
+        self.steps.left -= 1
+        if self.steps.left < 0:
             raise PathBuildingError("too many ways")
         yield from super().find_potential_issuers(cert, trust_manager)
 
@@ -68,11 +84,28 @@ class _Ground(NamedTuple):
     helpers: list[x509.Certificate]
     crls: list[crl.CertificateList]
     ocsp: list[ocsp.OCSPResponse]
+    steps: _Steps
+
+    def about(self, path: ValidationPath) -> "_Ground":
+        """The same with only those CRLs, and those certificates that may have signed them, which can matter to this path.
+
+        Otherwise the library looks for the issuer of every CRL, and for the issuers of the CRLs about that one, and so on.
+        """
+        certificates = list(path.iter_certs(include_root=False))
+        names = {certificate.issuer.hashable for certificate in certificates} | {name for found in certificates for name in _crl_issuers(found)}
+        crls = [found for found in self.crls if found.issuer.hashable in names]
+        helpers = list(certificates)
+        for _ in range(_MAX_CRL_PATH):
+            helpers += [found for found in self.helpers if found.subject.hashable in names and found not in helpers]
+            names = {found.issuer.hashable for found in helpers}
+        return self._replace(crls=crls, helpers=helpers)
 
     def context(self, policy: RevocationCheckingPolicy) -> ValidationContext:
+        registry = _BoundedRegistry.build(self.helpers, cert_fetcher=None)
+        registry.steps = self.steps
         return ValidationContext(
             trust_roots=self.roots,
-            certificate_registry=_BoundedRegistry.build(self.helpers, cert_fetcher=None),
+            certificate_registry=registry,
             moment=self.at,
             allow_fetching=False,
             crls=self.crls,
@@ -94,10 +127,11 @@ def judge(
     ground = _Ground(
         trust,
         at,
-        _readable(load, trust.roots),
-        _readable(load, [*trust.intermediates, *others]),
-        _readable(_load_crl, [*trust.crls, *crls]),
+        _readable(_load_once, trust.roots),
+        [*_readable(_load_once, trust.intermediates), *_readable(load, others)],
+        [*_readable(_load_crl_once, trust.crls), *_readable(_load_crl, crls)],
         _readable(_load_answer, [*trust.ocsp, *answers]),
+        _Steps(),
     )
     try:
         # Step 1.
@@ -113,8 +147,20 @@ def judge(
     return next((outcome for outcome in _WORST_FIRST if outcome in found), Outcome.UNTRUSTED)
 
 
+def _crl_issuers(certificate: x509.Certificate) -> list[str]:
+    """Who else than its issuer signs the CRLs about a certificate (RFC 5280 section 4.2.1.13)."""
+    points = certificate.crl_distribution_points_value or ()
+    names = [name for point in points for name in point["crl_issuer"] or ()]
+    return [name.chosen.hashable for name in names if name.name == "directory_name"]
+
+
 def _load_crl(encoding: bytes) -> crl.CertificateList:
     return crl.CertificateList.load(encoding, strict=True)
+
+
+# What the verifier goes by is the same from message to message; strangers' certificates are not kept.
+_load_once = lru_cache(_MOST_KEPT)(load)
+_load_crl_once = lru_cache(_MOST_KEPT)(_load_crl)
 
 
 def _load_answer(encoding: bytes) -> ocsp.OCSPResponse:
@@ -154,6 +200,7 @@ def _judge_path(ground: _Ground, path: ValidationPath) -> Outcome:
     if not all(may_be_for_mail(authority) for authority in certificates[:-1]):
         return Outcome.UNTRUSTED
     # Step 3.
+    ground = ground.about(path)
     if ground.trust.revocation is Revocation.REQUIRE:
         return _validate(ground, path, REQUIRE_REVINFO)
     if ground.crls or ground.ocsp:

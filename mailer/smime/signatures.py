@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, padding,
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from . import foreign, oids
-from .der import SEQUENCE
+from .der import SEQUENCE, oid
 from .errors import LegacyAlgorithm, MalformedCms, UnsupportedAlgorithm
 from .foreign import DIGESTS, GONE_DIGESTS, SHA1, SIGNATURES, WEAK_DIGESTS
 from .reader import Algorithm, Reader
@@ -23,6 +23,7 @@ _LEAST_EC_BITS = 224
 _MOST_EXPONENT_BITS = 64
 _MOST_SALT = 512
 _TRAILER_BC = 1
+_DSA_KEY = oid("1.2.840.10040.4.1")
 
 PublicKey = rsa.RSAPublicKey | ec.EllipticCurvePublicKey | ed25519.Ed25519PublicKey | dsa.DSAPublicKey
 
@@ -35,10 +36,12 @@ class Scheme(NamedTuple):
 
 
 def load_key(spki: bytes) -> PublicKey:
-    """A public key that is cheap enough to use. Raises UnsupportedAlgorithm."""
+    """A public key that is cheap enough to use. Raises UnsupportedAlgorithm, LegacyAlgorithm."""
     try:
         key = load_der_public_key(spki)
     except (ValueError, TypeError, UnsupportedKey) as error:
+        if _DSA_KEY in spki[:32]:
+            raise LegacyAlgorithm("a DSA key without its parameters") from error
         raise UnsupportedAlgorithm("a public key that is not read here") from error
     if isinstance(key, rsa.RSAPublicKey):
         # A huge modulus or exponent costs seconds.

@@ -9,6 +9,7 @@ import pytest
 
 from mailer.smime.choice import ContentCipher
 from mailer.smime.encrypt import encrypt
+from mailer.smime.message import seal
 from mailer.smime.recipients import Recipient
 from mailer.smime.sign import SignatureForm
 from tests.interop import nss, thunderbird
@@ -16,9 +17,11 @@ from tests.interop.cast import ALICE, BANK, Cast
 from tests.interop.combinations import DEFAULT, LEAF_ONLY, Combination, combinations
 from tests.interop.engine import need
 from tests.interop.layers import Enveloped, wrapped
+from tests.interop.own_authority import OwnAuthority
 from tests.interop.sealed import FULL, NEUTRAL, TEXT, Sealer, large
 from tests.interop.support import outcome
 from tests.interop.thunderbird import Shown, Thunderbird
+from tests.pki import key_of
 
 pytestmark = pytest.mark.soak
 DETACHED = SignatureForm.DETACHED
@@ -122,6 +125,21 @@ def test_it_does_not_mind_what_stands_beside_the_signature(alices: Thunderbird, 
     seen = shown(alices, sealer, Combination("rsa", DETACHED, "rsa", DEFAULT, also))
     assert is_good(seen), seen
     assert as_shown(seen.text) == as_shown(TEXT.text)
+
+
+@pytest.mark.parametrize("kind", ["p384", "rsa4096"])
+def test_it_trusts_what_our_own_authority_certifies(cast: Cast, tmp_path: Path, kind: str) -> None:
+    need("Thunderbird", thunderbird.REQUIREMENT)
+    own = OwnAuthority(kind, cast)
+    recipient = Recipient.from_certificate(cast.holders["alice-rsa"].der)
+    with closing(Thunderbird(tmp_path, "alice", cast.holders, own.root.pem, own.smime.pem)) as program:
+        for number, key in enumerate(("rsa3072", "p256", "p384")):
+            message_id = f"<own-{number}@bank.example.com>"
+            mail = seal(
+                TEXT, sender=BANK, recipient=ALICE, signer=own.signer(key_of(key, BANK)), recipients=[recipient], message_id=message_id, at=cast.at
+            )
+            seen = program.shows(mail)
+            assert is_good(seen), (key, seen)
 
 
 def test_its_own_nss_reads_every_combination_in_cbc(cast: Cast, sealer: Sealer, tmp_path: Path) -> None:

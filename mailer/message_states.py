@@ -30,6 +30,10 @@ TRANSITIONS: Mapping[MessageStatus, frozenset[MessageStatus]] = {
     MessageStatus.EXPIRED: frozenset(),
     MessageStatus.CANCELLED: frozenset(),
 }
+# A restored backup is behind the relay: what is not at its end here may have been handed over since.
+AFTER_RESTORE: Mapping[MessageStatus, frozenset[MessageStatus]] = {
+    source: frozenset({MessageStatus.HANDED}) for source in (MessageStatus.QUEUED, MessageStatus.SEALING, MessageStatus.HELD, MessageStatus.SEALED)
+}
 _HAS_CONTENT = frozenset({MessageStatus.QUEUED, MessageStatus.SEALING, MessageStatus.HELD})
 _HAS_SEALED = frozenset({MessageStatus.QUEUED, MessageStatus.SEALED, MessageStatus.HANDING, MessageStatus.UNKNOWN})
 # The reconciler's lease on UNKNOWN is when it asks again.
@@ -130,15 +134,16 @@ def move(
     take: timedelta | None = None,
     even_if_lapsed: bool = False,
     free: bool = False,
+    restored: bool = False,
 ) -> set[UUID]:
     """Move the messages that still have the status `source` (and, where a step names one, its lease); returns the ids of those moved.
 
     The event is the target's name unless `event` says more. `take` begins a lease and an attempt. `even_if_lapsed` accepts a lease that
     has run out but that nobody has taken over. `free` ends the lease where the target would keep it. Content goes once a message is
-    sealed or ended, the sealed mail once it is handed over or ended. Times are the database's: one clock for all workers.
-    Raises WrongTransitionError.
+    sealed or ended, the sealed mail once it is handed over or ended. Times are the database's: one clock for all workers. `restored` allows
+    what AFTER_RESTORE does, and nothing else. Raises WrongTransitionError.
     """
-    if target not in TRANSITIONS[source]:
+    if target not in (AFTER_RESTORE if restored else TRANSITIONS).get(source, frozenset()):
         raise WrongTransitionError(f"{source} does not become {target}")
     if not steps:
         return set()

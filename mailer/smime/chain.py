@@ -31,6 +31,7 @@ from pyhanko_certvalidator.policy_decl import (
     RevocationCheckingRule,
 )
 from pyhanko_certvalidator.registry import CertificateRegistry, TrustManager
+from pyhanko_certvalidator.revinfo.validate_ocsp import verify_ocsp_response
 from pyhanko_certvalidator.validate import async_validate_path
 
 from .errors import MalformedCms
@@ -200,14 +201,36 @@ def _judge_path(ground: _Ground, path: ValidationPath) -> Outcome:
     if not all(may_be_for_mail(authority) for authority in certificates[:-1]):
         return Outcome.UNTRUSTED
     # Step 3.
-    ground = ground.about(path)
+    return _judge_revocation(ground.about(path), path, certificates)
+
+
+def _judge_revocation(ground: _Ground, path: ValidationPath, certificates: Sequence[x509.Certificate]) -> Outcome:
+    # Each certificate in turn as the end of its own path, so that one without an answer does not hide another that is revoked.
+    ends = [path.truncate_to_issuer_and_append(certificate) for certificate in certificates]
+    answered = [_answered(ground, certificate, end) for certificate, end in zip(certificates, ends, strict=True)]
+    if Outcome.REVOKED in answered:
+        return Outcome.REVOKED
     if ground.trust.revocation is Revocation.REQUIRE:
-        return _validate(ground, path, REQUIRE_REVINFO)
-    if ground.crls or ground.ocsp:
-        # Each certificate in turn as the end of its own path, so that one without an answer does not hide another that is revoked.
-        for certificate in certificates:
-            if _validate(ground, path.truncate_to_issuer_and_append(certificate), _LEAF_ALONE) is Outcome.REVOKED:
-                return Outcome.REVOKED
+        outcome = _validate(ground, path, REQUIRE_REVINFO)
+        if outcome is not Outcome.UNKNOWN_REVOCATION:
+            return outcome
+        left = [end for end, answer in zip(ends, answered, strict=True) if answer is not Outcome.VERIFIED]
+        return next((found for found in (_validate(ground, end, _LEAF_ALONE) for end in left) if found is not Outcome.VERIFIED), Outcome.VERIFIED)
+    if ground.crls and any(_validate(ground, end, _LEAF_ALONE) is Outcome.REVOKED for end in ends):
+        return Outcome.REVOKED
+    return Outcome.VERIFIED
+
+
+def _answered(ground: _Ground, certificate: x509.Certificate, end: ValidationPath) -> Outcome:
+    """What the OCSP answers say of the last certificate of a path. Validation itself looks at them only where it names a responder."""
+    if not ground.ocsp:
+        return Outcome.UNKNOWN_REVOCATION
+    try:
+        _run(verify_ocsp_response(certificate, end, ground.context(REQUIRE_REVINFO)))
+    except RevokedError:
+        return Outcome.REVOKED
+    except (ValidationError, PathError, OCSPValidationError, *PARSE_FAULTS):
+        return Outcome.UNKNOWN_REVOCATION
     return Outcome.VERIFIED
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from tests.pki import Authority, Holder
@@ -78,6 +79,13 @@ class Evidence:
         signs = ("-index", "index", "-CA", "issuer_crt", "-rsigner", "issuer_crt", "-rkey", "issuer_key", "-ndays", "1")
         self._run("ocsp", *signs, "-reqin", "request", "-respout", "answer")
         return (self.folder / "answer").read_bytes()
+
+    def crl(self) -> bytes:
+        """The root's list, in DER: it has revoked nothing."""
+        at = self.authority.at
+        names = x509.CertificateRevocationListBuilder().issuer_name(self.authority.root.certificate.subject)
+        crl = names.last_update(at - timedelta(hours=1)).next_update(at + timedelta(days=1)).sign(self.authority.root.key, hashes.SHA256())
+        return crl.public_bytes(Encoding.DER)
 
     def status(self, answer: bytes, holder: Holder) -> str:
         """What the OCSP answer says of the holder's certificate, its signature checked."""

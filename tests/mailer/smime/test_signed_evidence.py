@@ -1,7 +1,7 @@
 """An OCSP answer and a time stamp travel inside the signature, and other programs find and check them there."""
 
 import subprocess
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from mailer.smime.message import seal
 from mailer.smime.recipients import Recipient
 from mailer.smime.sign import SignatureForm, SignaturePadding, Signer
 from mailer.smime.signing_templates import MAX_EVIDENCE
-from mailer.smime.trust import Trust
+from mailer.smime.trust import Revocation, Trust
 from mailer.smime.verify import Outcome, verify_cms
 from tests.mailer.smime.conftest import ALICE, BANK, CHARLIE, OpenSsl
 from tests.mailer.smime.evidence import Evidence
@@ -159,6 +159,28 @@ def test_the_reader_finds_the_answer(authority: Authority, bank: Holder, evidenc
     signature = signer_of(bank, authority).signature(ENTITY, at=authority.at, form=form, ocsp=answer, stamp=evidence.stamp)
     assert signed_data.read(signature).ocsp == [answer]
     assert evidence.status(answer, bank) == ("revoked" if revoked else "good")
+
+
+@pytest.mark.parametrize("revocation", Revocation)
+@pytest.mark.parametrize("embedded", [True, False])
+def test_an_answer_counts_though_the_certificate_names_no_responder(
+    authority: Authority, bank: Holder, evidence: Evidence, at: datetime, revocation: Revocation, *, embedded: bool
+) -> None:
+    """Whether it stands in the signature or is handed in."""
+
+    def outcome(answer: bytes | None) -> Outcome:
+        signature = signer_of(bank, authority).signature(ENTITY, at=at, ocsp=answer if embedded else None)
+        given = [answer] if answer and not embedded else []
+        trust = Trust([authority.root.der], crls=[evidence.crl()], ocsp=given, revocation=revocation)
+        # OpenSSL's answers begin now, which is after the session did.
+        return verify_cms(signature, content=ENTITY, at=at + timedelta(hours=1), trust=trust, sender=BANK).outcome
+
+    without = Outcome.UNKNOWN_REVOCATION if revocation is Revocation.REQUIRE else Outcome.VERIFIED
+    charlie = authority.leaf(CHARLIE, "p256", Usage.SIGN)
+    assert outcome(None) is without
+    assert outcome(evidence.ocsp(bank)) is Outcome.VERIFIED
+    assert outcome(evidence.ocsp(bank, revoked=True)) is Outcome.REVOKED
+    assert outcome(evidence.ocsp(charlie, revoked=True)) is without
 
 
 def test_a_damaged_answer_beside_a_signature_does_not_harm_it(authority: Authority, bank: Holder, evidence: Evidence) -> None:

@@ -29,7 +29,7 @@ class Connection:
         self.has_open_mail = False
         # It has brought a mail to an answer, so a break tells more of its age than of the next mail.
         self.has_served = False
-        self._out: deque[memoryview] = deque()
+        self._out: list[bytes | memoryview] = []
         self._reader = ReplyReader()
 
     def fileno(self) -> int:
@@ -46,9 +46,13 @@ class Connection:
         return not self._out and not self.replies and self._reader.is_empty and self.broken is None
 
     def put(self, *octets: bytes) -> None:
-        """Write at once what goes; the rest goes with `pump`."""
-        self._out.extend(memoryview(piece) for piece in octets if piece)
-        self._try(self._write)
+        """Write when `flush` or `pump` is called: what is put one after the other goes together."""
+        self._out.extend(octets)
+
+    def flush(self) -> None:
+        """Write what goes without waiting."""
+        if self._out:
+            self._try(self._write)
 
     def pump(self) -> None:
         """Write what goes and read what has come, without waiting. An end is noted in `broken`; what was said before it is in `replies`."""
@@ -112,16 +116,15 @@ class Connection:
             self.broken = self.broken or error
 
     def _write(self) -> None:
+        """One call to the system for all that waits: a mail and the commands behind it, in one packet where it fits."""
         while self._out:
-            piece = self._out[0]
+            whole = self._out[0] if len(self._out) == 1 else b"".join(self._out)
             try:
-                sent = self.socket.send(piece)
+                sent = self.socket.send(whole)
             except _NOT_NOW:
+                self._out = [whole]
                 return
-            if sent == len(piece):
-                self._out.popleft()
-            else:
-                self._out[0] = piece[sent:]
+            self._out = [] if sent == len(whole) else [memoryview(whole)[sent:]]
 
     def _read(self) -> None:
         while True:

@@ -21,8 +21,9 @@ from .lane import End, Ended, Lane
 from .replies import Reply
 from .wire import Mail, envelope
 
-# How long the others' replies are waited for before a commit: they come close together, and one commit is cheaper than two.
-LINGER_SECONDS, LONGEST_LINGER_SECONDS = 0.001, 0.005
+# Before a commit the others' replies are waited for, since one commit is cheaper than two: as long as they come in quick succession, and for
+# those that have not been waited for as long as `PROMPT_SECONDS`. A slow relay costs no more than that.
+QUICK_SECONDS, PROMPT_SECONDS, LONGEST_LINGER_SECONDS = 0.001, 0.01, 0.02
 # On sessions that have brought no mail to an answer yet.
 MOST_OFFERS = 2
 
@@ -107,26 +108,30 @@ class Flight:
         return mail
 
     def _listen(self, lanes: Sequence[Lane], selector: selectors.BaseSelector) -> None:
-        """Until a reply has come, and then for as long as more come in quick succession."""
-        now = time.monotonic()
-        last = now + LONGEST_LINGER_SECONDS
-        waiting = [lane for lane in lanes if lane.is_waiting]
-        is_ready = bool(self._ended) or any(lane.is_accepted for lane in lanes)
-        seconds = 0.0 if is_ready else max(0.0, min((lane.due for lane in waiting), default=now) - now)
+        """Until a reply has come, and then for the others' as long as they are worth it."""
+        for lane in lanes:
+            lane.connection.flush()
+            selector.modify(lane.connection, selectors.EVENT_READ | (selectors.EVENT_WRITE if lane.connection.unsent else 0), lane)
+        now, last = time.monotonic(), float("inf")
+        seconds = 0.0 if self._ended else max(0.0, min((lane.due for lane in lanes if lane.is_waiting), default=now) - now)
+        if any(lane.is_accepted for lane in lanes):
+            seconds = 0.0
         while True:
-            for lane in lanes:
-                selector.modify(lane.connection, selectors.EVENT_READ | (selectors.EVENT_WRITE if lane.connection.unsent else 0), lane)
             events = selector.select(seconds)
             now = time.monotonic()
+            last = min(last, now + LONGEST_LINGER_SECONDS)
             for key, _ in events:
                 key.data.connection.pump()
                 self._take_in(key.data, now=now)
+                key.data.connection.flush()
+            waiting = [lane for lane in lanes if lane.is_waiting]
             for lane in waiting:
                 if now > lane.due:
                     self._take_in(lane, now=now)
-            if not events or now > last or not any(lane.is_waiting for lane in lanes):
+            is_worth_it = bool(events) or any(now - lane.since < PROMPT_SECONDS for lane in waiting)
+            if not waiting or not is_worth_it or now > last:
                 return
-            seconds = LINGER_SECONDS
+            seconds = QUICK_SECONDS
 
     def _take_in(self, lane: Lane, *, now: float) -> None:
         while lane.take_in(now=now) and lane.sending is not None:

@@ -46,7 +46,7 @@ class _Wait(Enum):
 class Lane:
     """`offered` is on its way to an answer or, once `is_accepted`, to the commit; `sending` was committed and is in DATA.
 
-    `due` (monotonic) is when the next reply must have come. `ended` gathers outcomes for the flight.
+    `since` and `due` (monotonic) are when the wait for the next reply began, and when it must have come. `ended` gathers outcomes for the flight.
     """
 
     def __init__(self, connection: Connection, *, seconds: float, ends_by: float) -> None:
@@ -55,6 +55,7 @@ class Lane:
         self.is_accepted = False
         self.sending: Mail | None = None
         self.due = 0.0
+        self.since = 0.0
         self.ended: list[Ended] = []
         self.fault = ""
         self._seconds, self._ends_by = seconds, ends_by
@@ -203,4 +204,4 @@ class Lane:
             self._wait(self._seconds, now=now)
 
     def _wait(self, seconds: float, *, now: float) -> None:
-        self.due = min(now + seconds, self._ends_by)
+        self.since, self.due = now, min(now + seconds, self._ends_by)

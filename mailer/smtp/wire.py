@@ -48,7 +48,7 @@ def stuffed(octets: bytes) -> tuple[bytes, bytes]:
 
     A lone CR or LF could end the mail early at a lenient relay, and what follows would be commands: each becomes CRLF.
     """
-    if octets.count(b"\n") != octets.count(b"\r\n") or octets.count(b"\r") != octets.count(b"\n"):
+    if not octets.count(b"\n") == octets.count(b"\r") == octets.count(b"\r\n"):
         octets = _LONE_END.sub(b"\r\n", octets)
     if b"\n." in octets:
         octets = octets.replace(b"\n.", b"\n..")

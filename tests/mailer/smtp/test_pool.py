@@ -34,6 +34,7 @@ def test_it_notices_what_the_relay_has_closed(pool: Pool) -> None:
     with running(FalseRelay({"NOOP": say(None)})) as relay:
         (session,) = pool.take(relay_at(relay), 1)
         session.put(b"NOOP\r\n")
+        session.flush()
         time.sleep(0.2)
         pool.give([session])
         (other,) = pool.take(relay_at(relay), 1)
@@ -46,6 +47,7 @@ def test_it_keeps_no_session_in_which_something_was_said_unasked(said: bytes, po
     with running(FalseRelay({"NOOP": say(said)})) as relay:
         (session,) = pool.take(relay_at(relay), 1)
         session.put(b"NOOP\r\n")
+        session.flush()
         time.sleep(0.2)
         pool.give([session])
         (other,) = pool.take(relay_at(relay), 1)

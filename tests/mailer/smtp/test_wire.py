@@ -1,5 +1,6 @@
 """A mail on the line: its commands, its extensions, and dots and line ends that cannot be misread."""
 
+import hypothesis
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +48,7 @@ def test_it_carries_no_address_that_could_end_a_command(letter: str, place: str)
         envelope(mail(sender=hostile) if place == "sender" else mail(hostile), {})
 
 
+@hypothesis.settings(deadline=None)
 @given(st.binary(max_size=200) | st.lists(st.sampled_from([b".", b"\r", b"\n", b"\r\n", b"x"]), max_size=20).map(b"".join))
 def test_what_is_stuffed_has_one_end(octets: bytes) -> None:
     """Whatever the mail holds, a relay finds its end at the end alone, and reads back the same lines."""
@@ -70,6 +72,7 @@ def test_it_cuts_and_cleans_what_a_relay_says() -> None:
     assert "\u202e" not in reply.text
 
 
+@hypothesis.settings(deadline=None)
 @given(st.lists(st.integers(min_value=1, max_value=7)))
 def test_it_reads_replies_in_any_pieces(sizes: list[int]) -> None:
     said = b"250-one\r\n250 two\r\n354\r\n550 5.1.1 no\n"

@@ -17,7 +17,7 @@ from directory.models import Change
 from directory.x509.names import EmailAddress
 from mailer.custody import cipher_of
 from mailer.message_states import Step, move, note
-from mailer.models import FINAL, Message, MessageStatus
+from mailer.models import FINAL, Message, MessageStatus, RelayedMail
 from mailer.notices import PORTAL
 
 _BLANK = {"recipient": "", "match": "", "domain": "", "reference": "", "relay_reply": "", "certificate": ""}
@@ -46,6 +46,7 @@ def erase_recipient(address: EmailAddress, *, actor: str, at: datetime) -> Erasu
     ids = list(ended.order_by("id").values_list("id", flat=True))
     Message.objects.filter(id__in=ids).update(**_BLANK, erased_at=at)
     note(ids, event="recipient_erased", actor=actor)
+    RelayedMail.objects.filter(message__in=ids).update(words="")
     Change.objects.filter(match=address.match, done_at__isnull=False).delete()
     # (3) What is in hands is counted.
     in_flight = Message.objects.filter(match=address.match).count()

@@ -35,13 +35,14 @@ SELECT %(depth)s - (SELECT count(*) FROM (SELECT FROM mailer_message WHERE statu
                       AND (p.organization_id IS NULL OR p.organization_id = m.organization_id) AND (p.domain = '' OR p.domain = m.domain))
 )
 """
-_MESSAGE = {
+# The columns that acceptance writes, with their types; the others are NULL or the database's.
+MESSAGE_COLUMNS = {
     "id": "uuid", "batch_id": "uuid", "position": "int4", "organization_id": "uuid", "recipient": "text", "match": "text", "domain": "text",
     "message_id": "text", "reference": "text", "subject_digest": "text", "size": "int4", "status": "text", "content": "bytea",
     "certificate": "text", "relay_reply": "text", "attempt": "int4", "not_before": "timestamptz", "lease_token": "int8",
     "expires_at": "timestamptz", "accepted_at": "timestamptz", "updated_at": "timestamptz",
 }  # fmt: skip
-_EVENT = {"message_id": "uuid", "organization_id": "uuid", "attempt": "int4", "event": "text", "detail": "text", "actor": "text"}
+EVENT_COLUMNS = {"message_id": "uuid", "organization_id": "uuid", "attempt": "int4", "event": "text", "detail": "text", "actor": "text"}
 
 
 _Row = tuple[UUID, UUID, int, UUID, str, str, str, str, str, str, int, str, bytes, str, str, int, datetime, int, datetime, datetime, datetime]
@@ -128,7 +129,7 @@ def accept(
         accepted_at=at,
     )
     # Outside the transaction, which is the shorter for it: others may wait for this key.
-    rows = _rows(batch, items, cipher=cipher, sender=sender, at=at, hold_days=hold_days)
+    rows = rows_of(batch, items, cipher=cipher, sender=sender, at=at, hold_days=hold_days)
     with transaction.atomic():
         if _insert(batch):
             store(batch, rows)
@@ -164,8 +165,8 @@ def _known(organization: Organization, key: str, body_digest: str, *, at: dateti
     return Accepted(batch.id, [AcceptedMessage(*row) for row in messages])
 
 
-def _rows(batch: Batch, items: Sequence[OutgoingMessage], *, cipher: OwnerCipher, sender: EmailAddress, at: datetime, hold_days: int) -> list[_Row]:
-    """The messages in the columns of `_MESSAGE`."""
+def rows_of(batch: Batch, items: Sequence[OutgoingMessage], *, cipher: OwnerCipher, sender: EmailAddress, at: datetime, hold_days: int) -> list[_Row]:
+    """The messages in the order of `MESSAGE_COLUMNS`, their content encrypted."""
     organization, queued, expires_at = batch.organization_id, MessageStatus.QUEUED.value, at + timedelta(days=hold_days)
     # Bills of one run have one subject.
     digests = {subject: cipher.digest(subject, context="subject") for subject in {item.content.subject for item in items}}
@@ -187,8 +188,8 @@ def _rows(batch: Batch, items: Sequence[OutgoingMessage], *, cipher: OwnerCipher
 
 def store(batch: Batch, rows: Sequence[_Row]) -> None:
     """Write the messages and their first log lines; call inside the transaction that wrote the batch."""
-    copy_rows("mailer_message", _MESSAGE, rows)
-    copy_rows("mailer_sendevent", _EVENT, [(row[0], batch.organization_id, 0, "accepted", "", batch.actor) for row in rows])
+    copy_rows("mailer_message", MESSAGE_COLUMNS, rows)
+    copy_rows("mailer_sendevent", EVENT_COLUMNS, [(row[0], batch.organization_id, 0, "accepted", "", batch.actor) for row in rows])
 
 
 def _insert(batch: Batch) -> bool:

@@ -10,7 +10,7 @@ from directory.models import Change, ChangeKind, DirectoryEvent
 from directory.x509.names import EmailAddress
 from mailer.erasing import Erasure, erase_recipient
 from mailer.message_states import Step, move
-from mailer.models import Message, MessageStatus, SendEvent, SigningIdentity
+from mailer.models import Message, MessageStatus, RelayedMail, SendEvent, SigningIdentity
 from mailer.sending import drain
 from mailer.sendlog import messages_of
 from portal.running.inbox import InboxServer
@@ -23,7 +23,7 @@ OTHER = "bob@people.example.org"
 
 def everything() -> str:
     """All that the outbox, the log and the directory's events and changes hold, as text."""
-    tables = ("mailer_message", "mailer_batch", "mailer_sendevent", "directory_directoryevent", "directory_change")
+    tables = ("mailer_message", "mailer_batch", "mailer_relayedmail", "mailer_sendevent", "directory_directoryevent", "directory_change")
     with connection.cursor() as cursor:
         texts = []
         for table in tables:
@@ -43,6 +43,7 @@ def test_it_leaves_nothing_that_names_the_recipient(
     drain(at=now)
     assert Message.objects.filter(match=DORA.match, relay_reply__contains=TO).count() == 2
     Change.objects.filter(match=DORA.match).update(done_at=now)
+    RelayedMail.objects.create(queue="4F2A1", message=Message.objects.filter(match=DORA.match)[0], words=f"550 <{TO}>", seen_at=now)
     logged = SendEvent.objects.count()
     assert "dora" in everything()
     assert erase_recipient(DORA, actor=ALICE, at=now) == Erasure(erased=2, cancelled=0, in_flight=0)

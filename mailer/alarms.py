@@ -1,0 +1,44 @@
+"""What an operator has to look at, counted: for a monitoring program, and beside the lines `ALARM: ...` of the log.
+
+The reconciler settles or marks each hand-over that nobody saw the end of within two minutes, given leases of a minute; `overdue` counts what it
+has not come to, so a standing reconciler is seen too.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db.models import Count, F, Min, Q
+
+from mailer.claiming import MANY_ATTEMPTS
+from mailer.models import Message, MessageStatus
+
+
+@dataclass(frozen=True)
+class Alarms:
+    """`unknown`: nobody knows whether the relay took them. `overdue`: handed over for two leases. `retried`: often begun, never ended.
+
+    `waiting`: since when the oldest has been ready to be sent, None if none is.
+    """
+
+    unknown: int
+    overdue: int
+    retried: int
+    waiting: datetime | None
+
+    def are_raised(self, *, at: datetime) -> bool:
+        late = self.waiting is not None and at - self.waiting > timedelta(seconds=settings.LETTERLOCK_OUTBOX_SECONDS)
+        return bool(self.unknown or self.overdue or self.retried or late)
+
+
+def standing_alarms(*, at: datetime) -> Alarms:
+    two_leases = at - 2 * timedelta(seconds=settings.LETTERLOCK_LEASE_SECONDS)
+    on_their_way = Q(status__in=[MessageStatus.SEALING, MessageStatus.SEALED, MessageStatus.HANDING])
+    return Alarms(
+        **Message.objects.filter(on_their_way | Q(status__in=[MessageStatus.UNKNOWN, MessageStatus.QUEUED])).aggregate(
+            unknown=Count("id", filter=Q(status=MessageStatus.UNKNOWN)),
+            overdue=Count("id", filter=Q(status=MessageStatus.HANDING, updated_at__lt=two_leases)),
+            retried=Count("id", filter=on_their_way & Q(attempt__gt=MANY_ATTEMPTS)),
+            waiting=Min(F("not_before"), filter=Q(status=MessageStatus.QUEUED, not_before__lte=at)),
+        )
+    )

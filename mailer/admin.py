@@ -100,7 +100,8 @@ class BatchAdmin(ReadOnlyAdmin[Batch]):
 
 @admin.register(Message)
 class MessageAdmin(ReadOnlyAdmin[Message]):
-    list_display = ("recipient", "organization", "status", "accepted_at", "updated_at", "id")
+    # The id leads: an erased recipient is blank.
+    list_display = ("id", "recipient", "organization", "status", "accepted_at", "updated_at")
     list_filter = ("status",)
     list_select_related = ("organization",)
     search_fields = ("=match", "=message_id", "=reference")
@@ -124,8 +125,9 @@ class MessageAdmin(ReadOnlyAdmin[Message]):
 
 @admin.register(SendEvent)
 class SendEventAdmin(ReadOnlyAdmin[SendEvent]):
-    list_display = ("id", "at", "message", "event", "attempt", "actor", "detail")
+    list_display = ("id", "at", "message_id", "event", "attempt", "actor", "detail")
     list_filter = ("event",)
+    search_fields = ("=message__id",)
     ordering = ("-id",)
 
 

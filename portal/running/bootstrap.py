@@ -24,7 +24,7 @@ COMMANDS = {"demo": ("demo", ()), "development": ("development", ()), "test": ("
 # Debian's package of each other program, and the file by which it is known.
 ENGINES = {
     "test": {
-        "gnupg": "/usr/bin/gpgconf",
+        "gpg-agent": "/usr/bin/gpg-agent",
         "gpgsm": "/usr/bin/gpgsm",
         "libnss3-tools": "/usr/bin/cmsutil",
         "default-jdk-headless": "/usr/bin/javac",

@@ -13,7 +13,7 @@ from cryptography.x509 import Certificate, load_pem_x509_certificate
 from tests.interop.engine import SIGNER, Holders, RefusedBy, Requirement, owner, run, words_of
 from tests.pki import PrivateKey
 
-REQUIREMENT = Requirement(("gnupg", "gpgsm"), ("/usr/bin/gpgsm", "/usr/bin/gpgconf"))
+REQUIREMENT = Requirement(("gpg-agent", "gpgsm"), ("/usr/bin/gpgsm", "/usr/bin/gpg-agent"))
 _CURVES = {"secp256r1": b"NIST P-256", "secp384r1": b"NIST P-384"}
 
 

@@ -17,7 +17,10 @@ FROM = "bills@bank.example.com"
 
 @dataclass
 class Client:
-    """One thread that works off what it is given. `accepted` is by message id what the API promised; `answers` counts statuses."""
+    """One thread that works off what it is given. `accepted` is by message id what the API promised; `answers` counts statuses.
+
+    `rude` counts refusals for a while that do not say for how long.
+    """
 
     address: str
     token: str
@@ -25,6 +28,7 @@ class Client:
     accepted: dict[str, str] = field(default_factory=dict)
     answers: Counter[int] = field(default_factory=Counter)
     changed: list[str] = field(default_factory=list)
+    rude: int = 0
     given: int = 0
     _work: "queue.Queue[int | None]" = field(default_factory=queue.Queue)
 
@@ -70,6 +74,7 @@ class Client:
         try:
             connection.request("POST", "/api/v1/messages", body, headers)
             response = connection.getresponse()
+            self.rude += response.status == 429 and "Retry-After" not in response.headers
             return response.status, response.read(), min(2.0, float(response.headers.get("Retry-After", "0.2")))
         except (OSError, http.client.HTTPException):
             return 0, b"", 0.2

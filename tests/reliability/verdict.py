@@ -79,7 +79,7 @@ class Report:
         sys.stdout.write(f"{self}\n")
 
 
-def settle(ground: Ground, client: Client, *, seconds: float) -> None:
+def settle(ground: Ground, *clients: Client, seconds: float) -> None:
     """Until every message that was given is accepted and at its end. Raises HouseError."""
     deadline = time.monotonic() + seconds
     counts: dict[object, object] = {}
@@ -89,10 +89,12 @@ def settle(ground: Ground, client: Client, *, seconds: float) -> None:
         except psycopg.OperationalError:
             counts = {}
         ended = sum(int(str(count)) for status, count in counts.items() if status in {"handed", "failed", "unknown", "delivered", "bounced"})
-        if len(client.accepted) == client.given == ended:
+        accepted, given = sum(len(client.accepted) for client in clients), sum(client.given for client in clients)
+        if accepted == given == ended:
             return
         time.sleep(0.2)
-    raise HouseError(f"accepted {len(client.accepted)} of {client.given}, and after {seconds} s: {counts}; {client.answers}; logs in {ground.folder}")
+    answers = sum((client.answers for client in clients), Counter())
+    raise HouseError(f"accepted {accepted} of {given}, and after {seconds} s: {counts}; {answers}; logs in {ground.folder}")
 
 
 def report(ground: Ground, client: Client, butcher: Butcher, *, seed: int, copies: Counter[str], began: float) -> Report:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.errors import NotMeasuredError
-from bench.rows import Goal, Row, Sense, of_seconds
+from bench.rows import Goal, Row, Sense, of_amount
 
 ROOT = Path(__file__).resolve().parent.parent
 # What the demo prints once its first page has been answered.
@@ -97,10 +97,10 @@ def demo_rows() -> Iterator[Row]:
         for page, story in ((COLD_PAGE, COLD_STORY), (WARM_PAGE, WARM_STORY)):
             ran = clone.make("demo", "ONCE=1", f"OUT={clone.folder / 'out'}", f"SAY={SAY}", mark=FIRST_PAGE, seconds=DEMO_SECONDS)
             if ran.marked is not None:
-                yield of_seconds(page, ran.marked, DEMO_GOALS[page])
+                yield of_amount(page, ran.marked, DEMO_GOALS[page])
             if ran.fault:
                 raise NotMeasuredError(ran.fault)
-            yield of_seconds(story, ran.ended, DEMO_GOALS[story])
+            yield of_amount(story, ran.ended, DEMO_GOALS[story])
 
 
 def test_rows() -> Iterator[Row]:
@@ -108,4 +108,4 @@ def test_rows() -> Iterator[Row]:
         ran = clone.make("test", seconds=TEST_SECONDS)
         if ran.fault:
             raise NotMeasuredError(ran.fault)
-        yield of_seconds(TESTS, ran.ended, TEST_GOALS[TESTS])
+        yield of_amount(TESTS, ran.ended, TEST_GOALS[TESTS])

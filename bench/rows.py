@@ -14,7 +14,7 @@ class Sense(StrEnum):
 
 @dataclass(frozen=True)
 class Goal:
-    """What a row is to reach: `of` says whether a ratio or seconds are compared."""
+    """What a row is to reach: `of` says whether a ratio or an amount, such as seconds, is compared."""
 
     sense: Sense
     value: float
@@ -43,9 +43,9 @@ def of_ratio(name: str, ours: float, against: float, ratio: float, goal: Goal) -
     return Row(name, round(ours, 3), round(against, 3), round(ratio, 3), str(goal), goal.met_by(ratio))
 
 
-def of_seconds(name: str, seconds: float, goal: Goal) -> Row:
-    """A time against its aim; the ratio is the share of the aim that was used."""
-    return Row(name, round(seconds, 2), goal.value, round(seconds / goal.value, 3), str(goal), goal.met_by(seconds))
+def of_amount(name: str, amount: float, goal: Goal) -> Row:
+    """Seconds or MB against their aim; the ratio is the share of the aim that was used."""
+    return Row(name, round(amount, 2), goal.value, round(amount / goal.value, 3), str(goal), goal.met_by(amount))
 
 
 def missing(name: str, goal: Goal) -> Row:

@@ -8,7 +8,7 @@ import pytest
 
 from bench import run
 from bench.errors import NotMeasuredError
-from bench.rows import Goal, Row, Sense, missing, of_ratio, of_seconds, table, write
+from bench.rows import Goal, Row, Sense, missing, of_amount, of_ratio, table, write
 
 AT_LEAST, AT_MOST, SECONDS = Goal(Sense.AT_LEAST, 0.8), Goal(Sense.AT_MOST, 1.15), Goal(Sense.AT_MOST, 20, "seconds")
 
@@ -20,8 +20,8 @@ AT_LEAST, AT_MOST, SECONDS = Goal(Sense.AT_LEAST, 0.8), Goal(Sense.AT_MOST, 1.15
         (of_ratio("a", 79, 100, 0.79, AT_LEAST), False),
         (of_ratio("a", 100, 115, 1.15, AT_MOST), True),
         (of_ratio("a", 100, 116, 1.16, AT_MOST), False),
-        (of_seconds("a", 20.0, SECONDS), True),
-        (of_seconds("a", 20.01, SECONDS), False),
+        (of_amount("a", 20.0, SECONDS), True),
+        (of_amount("a", 20.01, SECONDS), False),
         (missing("a", AT_LEAST), False),
     ],
 )
@@ -30,7 +30,7 @@ def test_it_meets_a_goal_or_misses_it(row: Row, met: bool) -> None:  # noqa: FBT
 
 
 def test_it_writes_what_it_shows(tmp_path: Path) -> None:
-    rows = [of_ratio("sealed/s", 80, 100, 0.8, AT_LEAST), of_seconds("first page", 12.345, SECONDS), missing("rival", AT_MOST)]
+    rows = [of_ratio("sealed/s", 80, 100, 0.8, AT_LEAST), of_amount("first page", 12.345, SECONDS), missing("rival", AT_MOST)]
     write(rows, tmp_path / "var" / "bench.json")
     assert json.loads((tmp_path / "var" / "bench.json").read_text()) == [
         {"name": "sealed/s", "ours": 80, "against": 100, "ratio": 0.8, "goal": "ratio >= 0.8", "met": True},

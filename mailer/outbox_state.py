@@ -1,10 +1,7 @@
-"""How the outbox stands, for those who run it: what is in which status, since when the oldest waits, what is in doubt."""
+"""How the outbox stands, for those who run it: what is in which status, and whether more is taken."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import NamedTuple
-
-from django.db.models import Min
 
 from mailer.models import Message, MessageStatus
 from mailer.outbox import depth
@@ -15,21 +12,16 @@ UNDER_WAY = (MessageStatus.QUEUED, MessageStatus.SEALING, MessageStatus.SEALED, 
 
 
 class OutboxState(NamedTuple):
-    """`counts` go up to `COUNTED`. `due_since` is the moment from which the oldest queued message could have been taken, None where none is due.
-
-    `is_full`: new messages are answered with 429.
-    """
+    """`counts` go up to `COUNTED`. `is_full`: new messages are answered with 429."""
 
     counts: Mapping[MessageStatus, int]
-    due_since: datetime | None
     is_full: bool
 
 
-def outbox_state(*, at: datetime) -> OutboxState:
+def outbox_state() -> OutboxState:
     """Each count by its partial index, never over what has ended."""
     counts = {status: Message.objects.filter(status=status)[:COUNTED].count() for status in UNDER_WAY}
-    due = Message.objects.filter(status=MessageStatus.QUEUED, not_before__lte=at).aggregate(since=Min("not_before"))
-    return OutboxState(counts, due["since"], depth.is_full())
+    return OutboxState(counts, depth.is_full())
 
 
 def unknown_count() -> int:

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_safe
 
 from directory.x509.errors import MalformedDomainError
 from directory.x509.names import parse_domain
+from mailer.alarms import standing_alarms
 from mailer.models import MessageStatus
 from mailer.outbox_state import COUNTED, outbox_state
 from mailer.pausing import NotPausedError, active_pauses, pause, resume
@@ -52,11 +53,12 @@ def operations(request: HttpRequest, _operator: User) -> HttpResponse:
 
 def _draw(request: HttpRequest, form: PauseForm, *, status: int) -> HttpResponse:
     now = timezone.now()
-    state = outbox_state(at=now)
+    state = outbox_state()
     counts = state.counts
     context = {
         "now": now,
         "state": state,
+        "alarms": standing_alarms(at=now),
         "most": COUNTED,
         "queued": counts[MessageStatus.QUEUED],
         "in_hands": counts[MessageStatus.SEALING] + counts[MessageStatus.SEALED] + counts[MessageStatus.HANDING],

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from mailer.models import Message
+from mailer.models import MessageStatus
 from tests.portal.conftest import Letter
 from tests.portal.people import Cast, Person
 
@@ -34,14 +34,15 @@ def test_it_starts_from_none_on_every_page(client: Client, path: str) -> None:
 
 
 def test_no_page_has_anything_inline_or_from_elsewhere(cast: Cast, letter: Letter) -> None:
-    message = letter()
+    message, held = letter(), letter(status=MessageStatus.HELD)
     owner, operator = cast.client(Person.OWNER), cast.client(Person.OPERATOR)
-    pages = [owner.get(reverse(name, args=[cast.organization.pk])) for name in ("dashboard", "send-log", "certificate", "tokens")]
-    pages.append(owner.get(reverse("message", args=[cast.organization.pk, message.pk])))
+    pages = [owner.get(reverse(name, args=[cast.organization.pk])) for name in ("dashboard", "send-log", "certificate", "sending", "tokens")]
+    pages += [owner.get(reverse(name, args=[cast.organization.pk, held.pk])) for name in ("message", "message-cancel")]
+    pages.append(operator.get(reverse("operations")))
     pages += [
         operator.get(path) for path in ("/admin/", reverse("admin:mailer_message_changelist"), reverse("admin:directory_organization_changelist"))
     ]
-    pages.append(operator.get(reverse("admin:mailer_message_change", args=[Message.objects.get().pk])))
+    pages.append(operator.get(reverse("admin:mailer_message_change", args=[message.pk])))
     pages += [Client().get(path) for path in ("/", "/lookup?email=dora@example.com", "/developers/", "/nothing-here/")]
     for page in pages:
         assert policy(page.headers["Content-Security-Policy"]) == WANTED

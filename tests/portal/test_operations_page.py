@@ -29,18 +29,16 @@ def test_it_counts_what_is_under_way_in_all_organisations(operator: Client, cast
         letter(status=status)
     letter(status=MessageStatus.QUEUED, organization=cast.charlies)
     Message.objects.filter(organization=cast.charlies).update(not_before=now + timedelta(hours=1))
-    state = outbox_state(at=now)
-    assert set(state.counts.items()) == {
+    assert set(outbox_state().counts.items()) == {
         (MessageStatus.QUEUED, 2), (MessageStatus.SEALING, 1), (MessageStatus.SEALED, 1), (MessageStatus.HANDING, 1), (MessageStatus.HELD, 1),
         (MessageStatus.UNKNOWN, 1),
     }  # fmt: skip
-    assert state.due_since == now
     page = operator.get(DESK)
+    assert page.context["alarms"].waiting == now
     assert {name: page.context[name] for name in ("queued", "in_hands", "held", "unknown")} == {"queued": 2, "in_hands": 3, "held": 1, "unknown": 1}
 
 
-def test_it_says_that_nothing_is_due(operator: Client, now: datetime) -> None:
-    assert outbox_state(at=now).due_since is None
+def test_it_says_that_nothing_is_due(operator: Client) -> None:
     page = operator.get(DESK).text
     assert "none is due" in page
     assert "in doubt" not in page.split("<dl")[0]
@@ -55,6 +53,16 @@ def test_what_is_in_doubt_stands_on_top_here_and_on_every_page_of_the_administra
         assert "1 letter is in doubt" in shown or "1 message is in doubt" in shown
         assert listing in shown
     assert operator.get(listing).context["cl"].result_count == 1
+
+
+def test_it_says_what_nobody_comes_to(operator: Client, letter: Letter, now: datetime) -> None:
+    letter(status=MessageStatus.HANDING, at=now - timedelta(hours=1))
+    stuck = letter(status=MessageStatus.SEALING)
+    Message.objects.filter(pk=stuck.pk).update(attempt=50)
+    shown = operator.get(DESK).text
+    assert "1 hand-over is overdue" in shown
+    assert "1 letter is begun again and again" in shown
+    assert "in doubt" not in shown.split("<dl")[0]
 
 
 def test_it_says_when_new_letters_are_refused(operator: Client, letter: Letter, settings: Settings) -> None:

@@ -166,7 +166,7 @@ def test_its_export_begins_with_the_id_that_the_api_knows(cast: Cast, letter: Le
 def test_no_cache_keeps_a_room(cast: Cast, letter: Letter) -> None:
     message = letter()
     client = cast.client(Person.OWNER)
-    pages = [reverse(name, args=[cast.organization.pk]) for name in ("dashboard", "send-log", "send-log-csv", "certificate", "tokens")]
+    pages = [reverse(name, args=[cast.organization.pk]) for name in ("dashboard", "send-log", "send-log-csv", "certificate", "sending", "tokens")]
     for page in [*pages, reverse("message", args=[cast.organization.pk, message.pk]), "/apply/"]:
         assert "no-store" in client.get(page).headers["Cache-Control"]
 

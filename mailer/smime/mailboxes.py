@@ -123,7 +123,7 @@ def _address(tokens: list[str]) -> str:
 
 def _shown(words: list[str], comments: list[str]) -> str:
     texts = [re.sub(r"\\(.)", r"\1", word[1:-1]) if word[:1] == '"' else word for word in words]
-    return " ".join(decoded(text) for text in ("".join(texts), *comments) if text.strip()).strip()
+    return " ".join(decoded(text.strip()) for text in ("".join(texts), *comments) if text.strip()).strip()
 
 
 def decoded(text: str) -> str:

@@ -171,17 +171,17 @@ def _vector(*names: str) -> Path:
 
 @pytest.mark.parametrize("cut", [0, 1, 20])
 def test_it_decompresses_within_a_limit(cut: int) -> None:
-    compressed = _compressed(b"x" * 1_000_000)
+    packed = compressed(b"x" * 1_000_000)
     if cut:
         with pytest.raises(MalformedCms):
-            decompress(compressed[:-cut])
+            decompress(packed[:-cut])
         return
-    assert decompress(compressed) == b"x" * 1_000_000
+    assert decompress(packed) == b"x" * 1_000_000
     with pytest.raises(TooLarge):
-        decompress(compressed, max_content=999_999)
+        decompress(packed, max_content=999_999)
 
 
-def _compressed(content: bytes) -> bytes:
+def compressed(content: bytes) -> bytes:
     """OpenSSL as packaged has no zlib: CompressedData by hand (RFC 3274 section 1.1)."""
     encapsulated = der.sequence(oids.DATA, der.explicit(0, der.octet_string(zlib.compress(content))))
     data = der.sequence(der.integer(0), der.sequence(foreign.ZLIB_COMPRESSION), encapsulated)

@@ -37,7 +37,7 @@ smtpd_client_connection_count_limit = 0
 smtpd_peername_lookup = no
 smtpd_timeout = {idle}s
 smtpd_error_sleep_time = 0
-enable_long_queue_ids = {long}
+enable_long_queue_ids = yes
 relayhost = [127.0.0.1]:{next_hop}
 smtp_dns_support_level = disabled
 smtp_host_lookup = native
@@ -87,7 +87,6 @@ class PostfixServer:
     port: int
     next_hop: int
     idle: int = 2
-    long_queue_ids: bool = True
     more: dict[str, str] = field(default_factory=dict)
     process: "subprocess.Popen[bytes] | None" = None
 
@@ -110,8 +109,7 @@ class PostfixServer:
             (self.folder / name).chmod(0o755)
         os.chown(self.folder / "data", owner.pw_uid, owner.pw_gid)
         more = "\n".join(f"{name} = {value}" for name, value in self.more.items())
-        long = "yes" if self.long_queue_ids else "no"
-        main = _MAIN.format(folder=self.folder, daemons=DAEMONS, idle=self.idle, next_hop=self.next_hop, long=long, more=more)
+        main = _MAIN.format(folder=self.folder, daemons=DAEMONS, idle=self.idle, next_hop=self.next_hop, more=more)
         (self.folder / "settings" / "main.cf").write_text(main)
         (self.folder / "settings" / "master.cf").write_text(_MASTER.format(port=self.port))
         self._run("check")
@@ -153,6 +151,15 @@ class PostfixServer:
         """As logrotate does: move the log away and have a new one opened."""
         self.log.rename(self.log.with_name("mail.log.1"))
         self._run("reload")
+
+    def rename(self, *, long: bool) -> None:
+        """Give queue files long names, or short ones that come again."""
+        assert self.process is not None
+        self._run("stop")
+        self.process.wait()
+        settings = self.folder / "settings" / "main.cf"
+        settings.write_text(f"{settings.read_text()}\nenable_long_queue_ids = {'yes' if long else 'no'}\n")
+        self.start()
 
     def text(self) -> str:
         return self.log.read_text(errors="replace") if self.log.exists() else ""

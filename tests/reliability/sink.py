@@ -1,7 +1,8 @@
 """`python -m tests.reliability.sink <port> <folder> <idle seconds> <plain|once>`: a relay that counts for itself.
 
 Each mail's Message-ID is a line of `journal.jsonl`, on the disk before the 250. `once` answers 250 to a Message-ID it has, without a line.
-Sessions that stay silent end. A file `mood` in the folder (`rcpt 450 4.3.2 busy`, `data 451 4.3.0 later`) is the answer while it is there.
+Sessions that stay silent end. Some recipients are refused whatever happens, and bounces are kept as `returned-*.eml`. A file `mood` in the
+folder (`rcpt 450 4.3.2 busy`, `data 451 4.3.0 later`) is the answer while it is there.
 """
 
 import asyncio
@@ -15,6 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import cast
 
+REFUSED = {b"NO-SUCH-USER@": b"550 5.1.1 <%s>: no such user\r\n", b"FULL@": b"452 4.2.2 <%s>: mailbox full\r\n"}
 _END = b"\r\n.\r\n"
 _MESSAGE_ID = re.compile(rb"^message-id:[ \t]*(<[^<>\r\n]*>)", re.IGNORECASE | re.MULTILINE)
 # By which name the relay in front, if there is one, knew this mail.
@@ -45,6 +47,8 @@ class Journal:
         line = {"id": message_id, "sha256": sha256(mail).hexdigest(), "queue": queue[1].decode() if queue else "", "at": time.time()}
         self._file.write(json.dumps(line).encode() + b"\n")
         os.fsync(self._file.fileno())
+        if b"report-type=delivery-status" in head:
+            (self.folder / f"returned-{time.time_ns()}.eml").write_bytes(mail)
 
     def mood(self, command: str) -> bytes:
         try:
@@ -98,7 +102,9 @@ class Relay(asyncio.Protocol):
         if line.startswith(b"EHLO"):
             return b"250-sink.example.org\r\n250-PIPELINING\r\n250-SMTPUTF8\r\n250 8BITMIME\r\n"
         if line.startswith(b"RCPT"):
-            return self._journal.mood("rcpt") or b"250 2.1.5 ok\r\n"
+            address = line.partition(b"<")[2].partition(b">")[0]
+            refusal = next((reply % address.lower() for name, reply in REFUSED.items() if address.startswith(name)), b"")
+            return refusal or self._journal.mood("rcpt") or b"250 2.1.5 ok\r\n"
         if line == b"DATA":
             # A mail may be empty: its end is looked for from the line break before it.
             self._in_data = True

@@ -6,6 +6,7 @@ import signal
 from celery import Celery
 from celery.signals import worker_process_init
 
+from portal.frozen import freeze_loaded
 from portal.running.leash import die_with_parent
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
@@ -23,3 +24,8 @@ def _end_with_the_worker(**_: object) -> None:
     """A killed worker leaves no pool process behind; what it was doing is reclaimed from the outbox."""
     if os.getpid() != _MAIN_PROCESS:
         die_with_parent(signal.SIGKILL, _MAIN_PROCESS)
+
+
+@worker_process_init.connect
+def _keep_what_is_loaded(**_: object) -> None:
+    freeze_loaded()

@@ -131,6 +131,7 @@ EVENTS: Looks = {
     "in_doubt": Look("wait", "help", _("In doubt: the other side did not answer")),
     "reconciled_handed": Look("move", "search", _("Asked the relay: it was handed over")),
     "reconciled_not_taken": Look("move", "search", _("Asked the relay: it was not taken")),
+    "restored_handed": Look("move", "search", _("Asked the relay after a backup was restored: it was handed over")),
     "removed_by_relay": Look("bad", "slash", _("Removed from the relay's queue by those who run it")),
     "handed_late": Look("move", "arrow", _("Handed over after all")),
     "recipient_erased": Look("idle", "slash", _("Recipient erased")),

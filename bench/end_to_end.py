@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import orjson
 import psycopg
 
-from bench import house, sealing
+from bench import house, sealing, sink
 from bench.errors import NotMeasuredError
 from bench.load import Load, post
 from bench.rows import Goal, Row, Sense, of_ratio
@@ -43,7 +43,8 @@ def rows() -> Iterator[Row]:
     with house.opened() as bare, ExitStack() as stack:
         port = servers.free_port(0)
         opened = bare.with_settings({"LETTERLOCK_SMTP_URL": f"smtp://127.0.0.1:{port}"})
-        house.wait_for(port, stack.enter_context(opened.process("sink", "-m", "bench.sink", str(port))))
+        program, arguments = sink.command(port)
+        house.wait_for(port, stack.enter_context(opened.process("sink", *arguments, program=program)))
         token = opened.furnish("sending", str(RECIPIENTS))["token"]
         web = stack.enter_context(opened.gunicorn("portal.wsgi"))
         Load(web, requests(token, BATCH)).run(1)  # the first request loads what the others use

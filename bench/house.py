@@ -47,11 +47,11 @@ class House:
         return answer
 
     @contextmanager
-    def process(self, name: str, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-        """A child in Python, ended with the block. Its output goes to a log, whose end is shown if the block cannot be measured."""
+    def process(self, name: str, *arguments: str, program: str = sys.executable) -> Iterator[subprocess.Popen[bytes]]:
+        """A child, in Python if nothing else is said, ended with the block. Its log's end is shown if the block cannot be measured."""
         log = self.state / f"{name}.log"
         with log.open("wb") as output:
-            child = subprocess.Popen([sys.executable, *arguments], cwd=ROOT, env=dict(self.environment), stdout=output, stderr=output)
+            child = subprocess.Popen([program, *arguments], cwd=ROOT, env=dict(self.environment), stdout=output, stderr=output)
         try:
             yield child
         except NotMeasuredError:

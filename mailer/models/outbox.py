@@ -32,7 +32,10 @@ class Batch(models.Model):
         verbose_name = _("batch")
         verbose_name_plural = _("batches")
         constraints = [models.UniqueConstraint(fields=["organization", "idempotency_key"], name="idempotency_key_once")]
-        indexes = [models.Index(fields=["accepted_at", "id"], name="batch_by_age")]
+        indexes = [
+            models.Index(fields=["accepted_at", "id"], name="batch_by_age"),
+            models.Index(fields=["accepted_at"], name="batch_with_key", condition=models.Q(idempotency_key__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return str(self.id)

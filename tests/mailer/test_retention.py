@@ -85,10 +85,17 @@ def test_it_forgets_changes_that_were_worked_off(bills: SigningIdentity, now: da
     assert {change.done_at for change in Change.objects.all()} == {None, now}
 
 
-def test_it_finds_old_batches_by_an_index(bills: SigningIdentity, now: datetime) -> None:
-    """The table is as long as the months that are kept; it is looked through every hour."""
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        ("SELECT id FROM mailer_batch WHERE accepted_at < now() ORDER BY accepted_at, id LIMIT 20", "batch_by_age"),
+        ("UPDATE mailer_batch SET idempotency_key = NULL WHERE accepted_at < now() AND idempotency_key IS NOT NULL", "batch_with_key"),
+    ],
+)
+def test_it_looks_through_no_whole_table(query: str, index: str, bills: SigningIdentity, now: datetime) -> None:
+    """The table is as long as the months that are kept, and this is asked every hour, or every minute."""
     send(bills, letter(TO), at=now)
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
-        cursor.execute("EXPLAIN SELECT id FROM mailer_batch WHERE accepted_at < now() ORDER BY accepted_at, id LIMIT 20")
-        assert "batch_by_age" in "".join(row[0] for row in cursor.fetchall())
+        cursor.execute("EXPLAIN " + query)
+        assert index in "".join(row[0] for row in cursor.fetchall())

@@ -7,6 +7,11 @@ from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
 
+import asn1crypto
+import cryptography
+import idna
+import pyhanko_certvalidator
+
 from . import envelopes, senders
 from .errors import SmimeError
 from .mail import Here
@@ -14,10 +19,12 @@ from .packing import Blobs, pack, unpack
 from .trust import Revocation, Trust
 from .verify import verify
 
-# Once files are given up nothing more can be imported: any codec that a header field may name, and what reading a time loads at its first use.
-for _module in pkgutil.iter_modules(encodings.__path__):
-    with suppress(ImportError):  # those of other systems
-        import_module(f"encodings.{_module.name}")
+# Once files are given up nothing more can be imported, and each of these loads parts of itself at their first use. Nothing is ever fetched.
+for _package in (encodings, idna, asn1crypto, cryptography, pyhanko_certvalidator):
+    for _module in pkgutil.walk_packages(_package.__path__, f"{_package.__name__}."):
+        if "fetchers" not in _module.name:
+            with suppress(ImportError):  # those of other systems
+                import_module(_module.name)
 datetime.strptime("2026", "%Y").replace(tzinfo=UTC)
 
 Answer = tuple[Any, Blobs]

@@ -16,6 +16,7 @@ from directory.publishing import hide
 from directory.tokens import make_token
 from mailer.models import Batch, Invitation, Message, SendEvent, SigningIdentity
 from mailer.sending import drain
+from mailer.smime.capabilities import OURS
 from tests.mailer.letters import Desk, publish_for
 from tests.pki import Usage
 
@@ -89,6 +90,12 @@ def test_it_says_of_every_certificate_why_not(rehearse: Rehearse, desk: Desk, no
     (told,) = rehearse(ITEM).json()["messages"]
     assert told["status"] == "would_hold"
     assert [line["reason"] for line in told["receipt"]] == ["usage"]
+
+
+def test_it_goes_by_what_the_recipients_program_can_open(rehearse: Rehearse, desk: Desk, now: datetime) -> None:
+    publish_for(desk.authority.leaf(TO, "rsa2048", capabilities=OURS), TO, at=now)
+    (told,) = rehearse(ITEM).json()["messages"]
+    assert (told["key_management"], told["content_encryption"], told["reason"]) == ("rsa-oaep-sha256", "aes-256-gcm", "capabilities")
 
 
 def test_what_is_hidden_is_none(rehearse: Rehearse, desk: Desk, now: datetime) -> None:

@@ -136,7 +136,7 @@ def test_it_says_what_comes_later(field: str, send: Send) -> None:
     assert all("later" in words for words in told.values())
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b'{"a": NaN}', b"\xff\xfe", b"[" * 100_000])
+@pytest.mark.parametrize("content", [b"", b"{", b'{"a": NaN}', b"\xff\xfe", b"[" * 100_000, b'{"to": "\\ud800"}'])
 def test_it_reads_json_alone(content: bytes, send: Send) -> None:
     response = send(None, content=content)
     assert response.status_code in {HTTPStatus.BAD_REQUEST, HTTPStatus.UNPROCESSABLE_ENTITY}

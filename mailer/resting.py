@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 # In a row, without a single mail taken or refused for good: full mailboxes alone never bring a large domain to this.
 MANY_DEFERRALS = 10
-FIRST_REST, LONGEST_REST = 30.0, 900.0
+FIRST_REST, LONGEST_REST = 10.0, 900.0
 _MOST_DOMAINS = 10_000
 
 
@@ -27,7 +27,7 @@ class RestingDomains:
         self._domains: OrderedDict[str, _Domain] = OrderedDict()
 
     def deferred(self, domain: str) -> None:
-        """The relay said `later`, or nothing. Each rest is twice as long as the one before, from half a minute to a quarter of an hour."""
+        """The relay said `later`, or nothing. Each rest is twice as long as the one before, from ten seconds to a quarter of an hour."""
         known = self._domains.setdefault(domain, _Domain())
         self._domains.move_to_end(domain)
         if len(self._domains) > _MOST_DOMAINS:

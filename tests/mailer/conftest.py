@@ -10,11 +10,13 @@ from pytest_django import Settings
 
 from directory.models import Organization
 from directory.organizations import create_organization
+from mailer import sending
 from mailer.ca.ceremony import DEMO_MARK, KeyKind, Names, hold
 from mailer.ca.server import Signer, listening
 from mailer.ca.throttle import Throttle
 from mailer.models import SigningIdentity
 from mailer.outbox import depth
+from mailer.resting import RestingDomains
 from mailer.signing_keys import forget_signers
 from tests.mailer.letters import Desk, make_identity
 from tests.pki import Authority
@@ -93,6 +95,7 @@ def bills(bank: Organization, authority: Authority, now: datetime) -> Iterator[S
     """The address that Alice's bank sends from."""
     forget_signers()
     depth.forget()
+    sending.resting = RestingDomains()
     yield make_identity(bank, "bills@bank.example.com", authority, at=now)
     forget_signers()
 

@@ -1,0 +1,124 @@
+"""What is claimed next: in order, as much as fits, no domain more than its share, nothing that is paused or rests."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from django.db import connection
+from pytest_django import Settings
+
+from directory.models import Organization
+from mailer import claiming
+from mailer.claiming import claim, retake
+from mailer.models import Message, MessageStatus, Pause, SigningIdentity
+from mailer.pausing import pause, resume
+from tests.mailer.letters import letter, send
+
+PEOPLE, SHOP = "people.example.org", "shop.example.net"
+
+
+def queue(identity: SigningIdentity, count: int, domain: str = PEOPLE, *, at: datetime, text: str = "x") -> None:
+    send(identity, *[letter(f"c{number}@{domain}", text=text) for number in range(count)], at=at)
+
+
+def domains() -> list[str]:
+    return [message.domain for message in claim().messages]
+
+
+def test_it_gives_what_sealing_needs(bills: SigningIdentity, now: datetime) -> None:
+    send(bills, letter("Bob@People.example.org"), at=now)
+    (held,) = claim().messages
+    row = Message.objects.get()
+    assert (held.status, held.lease_token, held.attempt) == (row.status, row.lease_token, row.attempt) == (MessageStatus.SEALING, 1, 1)
+    assert (held.organization, held.legal_name, held.identity) == (bills.organization_id, "Muster Bank AG", bills.pk)
+    assert (held.sender, held.recipient, held.match, held.domain) == (bills.address, "Bob@people.example.org", row.match, PEOPLE)
+    assert (held.message_id, held.on_missing, held.accepted_at) == (row.message_id, "hold", now)
+    assert (held.content, held.sealed, held.subject_policy, held.neutral_subject) == (bytes(row.content or b""), None, "neutral", "")
+
+
+def test_it_takes_the_oldest_first_and_a_chunk_at_a_time(bills: SigningIdentity, now: datetime) -> None:
+    queue(bills, 3, SHOP, at=now)
+    queue(bills, 3, PEOPLE, at=now - timedelta(minutes=1))
+    assert [message.domain for message in claim(4).messages] == [PEOPLE] * 3 + [SHOP]
+    assert domains() == [SHOP] * 2
+    assert domains() == []
+
+
+def test_it_takes_no_more_than_fits_into_its_memory(bills: SigningIdentity, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(claiming, "CHUNK_OCTETS", 1000)
+    queue(bills, 5, at=now, text="x" * 400)
+    assert len(domains()) == 2
+    queue(bills, 1, SHOP, at=now - timedelta(minutes=1), text="x" * 4000)
+    assert domains() == [SHOP], "one that is larger goes alone"
+    assert len(domains()) == 2
+
+
+def test_a_domain_has_no_more_than_its_share_under_way(bills: SigningIdentity, now: datetime, settings: Settings) -> None:
+    settings.LETTERLOCK_DOMAIN_MESSAGES = 3
+    queue(bills, 10, at=now - timedelta(minutes=1))
+    queue(bills, 2, SHOP, at=now)
+    assert len(claim(2).messages) == 2
+    assert domains() == [PEOPLE, SHOP, SHOP], "as many as there is room for, and the others behind them"
+    assert domains() == []
+    Message.objects.filter(domain=PEOPLE, status=MessageStatus.SEALING).update(status=MessageStatus.HELD, lease_until=None)
+    assert domains() == [PEOPLE] * 3
+
+
+def test_it_leaves_domains_that_rest(bills: SigningIdentity, now: datetime) -> None:
+    queue(bills, 2, at=now)
+    queue(bills, 1, SHOP, at=now)
+    assert [message.domain for message in claim(resting=[PEOPLE]).messages] == [SHOP]
+
+
+@pytest.mark.parametrize("scope", ["everything", "organization", "domain", "both"])
+def test_it_takes_nothing_that_is_paused(scope: str, bank: Organization, bills: SigningIdentity, offers: SigningIdentity, now: datetime) -> None:
+    """Charlie's shop goes on while Alice's bank pauses, and the other way round."""
+    paused: dict[str, dict[str, Any]] = {
+        "everything": {},
+        "organization": {"organization": bank},
+        "domain": {"domain": PEOPLE},
+        "both": {"organization": bank, "domain": PEOPLE},
+    }
+    goes_on = {"everything": set(), "organization": {(offers.pk, PEOPLE), (offers.pk, SHOP)}, "domain": {(bills.pk, SHOP), (offers.pk, SHOP)}}
+    goes_on["both"] = {(bills.pk, SHOP), (offers.pk, PEOPLE), (offers.pk, SHOP)}
+    for identity in (bills, offers):
+        for domain in (PEOPLE, SHOP):
+            queue(identity, 1, domain, at=now)
+    begun = pause(reason="asked to", actor="user:alice", at=now, **paused[scope])
+    assert {(message.identity, message.domain) for message in claim().messages} == goes_on[scope]
+    resume(organization=begun.organization, domain=begun.domain, actor="user:alice", at=now)
+    claim()
+    assert set(Message.objects.values_list("status", flat=True)) == {MessageStatus.SEALING}
+
+
+@pytest.mark.parametrize("status", [MessageStatus.SEALING, MessageStatus.HANDING])
+def test_what_lapsed_waits_for_the_end_of_a_pause_unless_it_is_in_doubt(status: MessageStatus, bills: SigningIdentity, now: datetime) -> None:
+    queue(bills, 1, at=now)
+    claim()
+    values = {"status": status, "lease_until": now - timedelta(minutes=5)}
+    Message.objects.update(**values, **({"sealed": b"x", "content": None} if status == MessageStatus.HANDING else {}))
+    pause(reason="", actor="system:operator", at=now)
+    assert claim().messages == []
+    assert len(retake(MessageStatus.HANDING, limit=10)) == (1 if status == MessageStatus.HANDING else 0), "the reconciler goes on"
+    resume(actor="system:operator", at=now)
+    assert len(claim().messages) == (0 if status == MessageStatus.HANDING else 1)
+
+
+def test_it_reads_the_queue_by_its_index(bills: SigningIdentity, now: datetime) -> None:
+    """However long the queue is and however old the statistics: a claim locks a chunk and sorts nothing."""
+    queue(bills, 50, at=now)
+    with connection.cursor() as cursor:
+        cursor.execute(claiming._IN_ORDER)
+        cursor.execute("EXPLAIN " + claiming._READY, {"resting": [], "most": 200, "active": "active", "limit": 10})
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    assert "Index Scan using message_queued" in plan
+    assert "Sort" not in plan
+
+
+def test_two_workers_take_different_messages(transactional_db: None, bills: SigningIdentity, now: datetime) -> None:
+    del transactional_db
+    queue(bills, 10, at=now)
+    taken: list[UUID] = [message.id for chunk in (claim(4), claim(4), claim(4)) for message in chunk.messages]
+    assert len(set(taken)) == len(taken) == 10
+    assert Pause.objects.count() == 0

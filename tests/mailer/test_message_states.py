@@ -6,7 +6,8 @@ from itertools import product
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from mailer.message_states import TRANSITIONS, Step, WrongTransitionError, move
+from mailer.copying import fetch_bound
+from mailer.message_states import TRANSITIONS, Step, WrongTransitionError, _Kind, _statement, move
 from mailer.models import Message, MessageStatus, SendEvent, SigningIdentity
 from tests.mailer.letters import history, letter, only_message, send
 
@@ -85,6 +86,22 @@ def test_it_writes_nothing_where_the_transaction_ends_badly(bills: SigningIdenti
     with pytest.raises(DatabaseError):
         fail()
     assert (only_message().status, history(only_message())) == (MessageStatus.QUEUED, ["accepted"])
+
+
+@pytest.mark.parametrize(
+    ("source", "target"), [pair for pair in product(MessageStatus, MessageStatus) if pair[1] in TRANSITIONS[pair[0]]], ids=lambda status: status.value
+)
+def test_it_looks_at_no_other_messages(source: MessageStatus, target: MessageStatus, bills: SigningIdentity, now: datetime) -> None:
+    """Whatever the planner believes of how many have that status: a move of one must not read through a hundred thousand."""
+    send(bills, letter(TO), at=now)
+    statement = _statement(_Kind(("lease", "detail"), source, target, takes=False, even_if_lapsed=False, free=False))
+    parameters = {"ids": [only_message().id], "lease": [1], "detail": ["x"], "source": source.value, "target": target.value}
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    plan = "\n".join(row[0] for row in fetch_bound("EXPLAIN " + statement, {**parameters, "event": "x", "actor": "x", "mask": "*"}))
+    assert "Index Scan using mailer_message_pkey" in plan
+    assert "message_queued" not in plan
+    assert "message_leased" not in plan
 
 
 @pytest.mark.parametrize("change", ["UPDATE mailer_sendevent SET event = 'delivered'", "DELETE FROM mailer_sendevent", "TRUNCATE mailer_sendevent"])

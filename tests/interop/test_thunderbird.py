@@ -9,7 +9,9 @@ import pytest
 
 from mailer.smime.choice import ContentCipher
 from mailer.smime.encrypt import encrypt
+from mailer.smime.errors import NotForThisKey
 from mailer.smime.message import seal
+from mailer.smime.open import open_envelope
 from mailer.smime.recipients import Recipient
 from mailer.smime.sign import SignatureForm
 from tests.interop import nss, thunderbird
@@ -21,6 +23,7 @@ from tests.interop.own_authority import OwnAuthority
 from tests.interop.sealed import FULL, NEUTRAL, TEXT, Sealer, large
 from tests.interop.support import outcome
 from tests.interop.thunderbird import Shown, Thunderbird
+from tests.interop.writing import THUNDERBIRD_ENVELOPES, Envelope
 from tests.pki import key_of
 
 pytestmark = pytest.mark.soak
@@ -142,11 +145,23 @@ def test_it_trusts_what_our_own_authority_certifies(cast: Cast, tmp_path: Path, 
             assert is_good(seen), (key, seen)
 
 
-def test_its_own_nss_reads_every_combination_in_cbc(cast: Cast, sealer: Sealer, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def its_own_nss(cast: Cast, tmp_path_factory: pytest.TempPathFactory) -> nss.Nss:
     need("Thunderbird", thunderbird.REQUIREMENT)
     authority = cast.authority
-    engine = nss.Nss(tmp_path, cast.holders, authority.roots_pem, authority.issuer.pem, libraries=thunderbird.PROGRAM.parent)
+    return nss.Nss(tmp_path_factory.mktemp("nss"), cast.holders, authority.roots_pem, authority.issuer.pem, libraries=thunderbird.PROGRAM.parent)
+
+
+@pytest.mark.parametrize("written", [pytest.param(one, id=one.what) for one in THUNDERBIRD_ENVELOPES])
+def test_we_open_what_its_own_nss_writes(its_own_nss: nss.Nss, cast: Cast, written: Envelope) -> None:
+    cms = written.write(its_own_nss, b"The balance is 12.50 EUR.\r\n")
+    assert open_envelope(cms, [cast.opener(written.holder)]) == b"The balance is 12.50 EUR.\r\n"
+    with pytest.raises(NotForThisKey):
+        open_envelope(cms, [cast.charlie])
+
+
+def test_its_own_nss_reads_every_combination_in_cbc(its_own_nss: nss.Nss, sealer: Sealer) -> None:
     tried = [each for each in combinations() if each.also != LEAF_ONLY]
-    found = {each: outcome(engine, sealer(each)) for each in tried}
+    found = {each: outcome(its_own_nss, sealer(each)) for each in tried}
     expected = {each: "not opened" if each.choice.content.authenticates else "ok" for each in tried}
     assert {each: found[each] for each in tried if found[each] != expected[each]} == {}

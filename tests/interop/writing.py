@@ -152,3 +152,10 @@ ENVELOPES = [
     _gpgsm_envelope("alice-rsa", "--cipher-algo", "3DES"),
     *(_bouncycastle_envelope(holder, form) for holder in ("alice-rsa", "alice-p256", "alice-p384") for form in ("cbc", "gcm", "stream")),
 ]
+# Thunderbird's own NSS, which unlike Debian's writes to EC keys too.
+THUNDERBIRD_ENVELOPES = [
+    *(_nss_envelope(holder) for holder in ("alice-rsa", "alice-p256", "alice-p384")),
+    _nss_envelope("alice-p256", "bob-p256"),
+    _nss_envelope("alice-p256", "bob-rsa"),
+    _nss_envelope("alice-rsa", "bob-p384"),
+]

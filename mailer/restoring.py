@@ -42,7 +42,7 @@ def take_stock(relay: RelayAnswers, *, actor: str, at: datetime) -> Inventory:
     found = Inventory()
     for messages in _chunks():
         # Since it came to its status it was not offered, as far as this database knows; what came after that, the relay knows.
-        outcomes = relay.outcomes([Mail(message.message_id, since=message.updated_at, until=at) for message in messages])
+        outcomes = relay.outcomes([Mail(message.message_id, since=message.updated_at, until=at, was_offered=False) for message in messages])
         for status in _OPEN:
             of_status = [message for message in messages if message.status == status]
             taken = [Step(message.id) for message in of_status if outcomes.get(message.message_id) is Outcome.TAKEN]

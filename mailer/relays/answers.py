@@ -14,11 +14,15 @@ class Outcome(StrEnum):
 
 
 class Mail(NamedTuple):
-    """A mail by its Message-ID, and the time between whose ends it may have been offered: not before `since`, no session begun after `until`."""
+    """A mail by its Message-ID, and the time between whose ends it may have been offered: not before `since`, no session begun after `until`.
+
+    `was_offered` where the relay is known to have accepted its recipient: then its records must show that much, or they are another relay's.
+    """
 
     message_id: str
     since: datetime
     until: datetime
+    was_offered: bool = True
 
 
 class RelayAnswers(Protocol):

@@ -2,7 +2,7 @@
 
 Taken: the queue manager's `from=<` line for the queue file whose `cleanup` line carries the Message-ID, or that file in mode 0700. The
 `cleanup` line is written before the file is complete and proves nothing.
-Not taken: neither, the session is over, and the log is known to reach back far enough.
+Not taken: neither, the session is over, and the log is known to be this relay's and to reach back far enough.
 Anything else is in doubt.
 """
 
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TypeGuard
 
 from mailer.relays.answers import Mail, Outcome
 from mailer.relays.postfix_log import Line, LogError, first_time, lines, logs_of
@@ -45,6 +46,8 @@ class Story:
     reaches_back_to: datetime | None
     last_end: datetime | None = None
     found: dict[str, list[Transaction]] = field(default_factory=dict)
+    # When transactions began that ended without telling a Message-ID.
+    unnamed: list[datetime] = field(default_factory=list)
     _sessions: dict[tuple[bytes, bytes], Transaction] = field(default_factory=dict)
     _queue: dict[tuple[bytes, bytes], Transaction] = field(default_factory=dict)
 
@@ -68,6 +71,8 @@ class Story:
         for transaction in self.open_transactions():
             if transaction.orphaned_at is not None and transaction.orphaned_at < before:
                 transaction.is_open = False
+                if not transaction.message_id:
+                    self.unnamed.append(transaction.at)
 
     def _session(self, line: Line) -> None:
         session = (line.instance, line.pid)
@@ -108,6 +113,8 @@ class Story:
         transaction = self._sessions.pop(session, None)
         if transaction is not None:
             transaction.is_open = False
+            if not transaction.message_id:
+                self.unnamed.append(transaction.at)
 
 
 class Postfix:
@@ -120,10 +127,12 @@ class Postfix:
         self._log, self._spool, self._idle = log, spool, idle
 
     def outcomes(self, mails: Sequence[Mail]) -> Mapping[str, Outcome]:
+        if not mails:
+            return {}
         try:
             story = self._read(mails)
             unfinished = [each for found in story.found.values() for each in found if not each.is_taken]
-            complete = {each.message_id for each in unfinished if self._is_complete(each)}
+            complete = {each.message_id for each in unfinished if _sees(self._spool) and _is_complete(each, self._spool)}
             if unfinished:
                 # What was delivered between reading the log and looking for its file has its line by now.
                 story = self._read(mails)
@@ -137,13 +146,16 @@ class Postfix:
             return Outcome.TAKEN
         if any(transaction.is_open for transaction in found):
             return Outcome.NOT_YET
-        # (1) The log reaches back to before it was offered, and the queue can be looked into where the log has its name.
-        if story.reaches_back_to is None or story.reaches_back_to > mail.since - _BLUR or (found and self._spool is None):
+        # (1) The log reaches back to before it was offered, and where it has a name for it the queue can be looked into.
+        if story.reaches_back_to is None or story.reaches_back_to > mail.since - _BLUR or (found and not _sees(self._spool)):
             return Outcome.IN_DOUBT
         # (2) The log was written to since: a session came to its end. (3) None from then is still open without having told its Message-ID.
         unnamed = (other for other in story.open_transactions() if not other.message_id)
         if story.last_end is None or story.last_end < mail.since - _BLUR or any(other.at <= mail.until + _BLUR for other in unnamed):
             return Outcome.NOT_YET
+        # (4) The log shows that it was offered: else it is another relay's.
+        if mail.was_offered and not found and not any(mail.since - MARGIN < at <= mail.until + _BLUR for at in story.unnamed):
+            return Outcome.IN_DOUBT
         return Outcome.NOT_TAKEN
 
     def _read(self, mails: Sequence[Mail]) -> Story:
@@ -163,19 +175,23 @@ class Postfix:
         story.end_orphans(datetime.now(UTC) - self._idle)
         return story
 
-    def _is_complete(self, transaction: Transaction) -> bool:
-        """Whether the queue file is there in mode 0700, which it is given once all of the mail is on the disk. Raises OSError."""
-        if self._spool is None:
-            return False
-        name = transaction.queue.decode("ascii")
-        for folder in (self._spool / queue for queue in _QUEUES):
-            for path in (folder / name, *(folder / part / name for part in _HASH)):
-                try:
-                    with path.open("rb") as file:
-                        # Short names come again: it is this mail if it says so.
-                        complete = os.fstat(file.fileno()).st_mode & _COMPLETE == _COMPLETE
-                        if complete and transaction.message_id.encode() in file.read(_HEAD_BYTES):
-                            return True
-                except FileNotFoundError:
-                    continue
-        return False
+
+def _sees(spool: Path | None) -> TypeGuard[Path]:
+    """Whether this is a queue directory, and this user may look into it."""
+    return spool is not None and os.access(spool / _QUEUES[0], os.R_OK | os.X_OK)
+
+
+def _is_complete(transaction: Transaction, spool: Path) -> bool:
+    """Whether the queue file is there in mode 0700, which it is given once all of the mail is on the disk. Raises OSError."""
+    name = transaction.queue.decode("ascii")
+    for folder in (spool / queue for queue in _QUEUES):
+        for path in (folder / name, *(folder / part / name for part in _HASH)):
+            try:
+                with path.open("rb") as file:
+                    # Short names come again: it is this mail if it says so.
+                    complete = os.fstat(file.fileno()).st_mode & _COMPLETE == _COMPLETE
+                    if complete and transaction.message_id.encode() in file.read(_HEAD_BYTES):
+                        return True
+            except FileNotFoundError:
+                continue
+    return False

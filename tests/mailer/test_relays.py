@@ -52,8 +52,8 @@ ENDED = (1.0, "smtpd[7]: disconnect from unknown[127.0.0.1] ehlo=1 mail=1 rcpt=1
 LOST = [(1.0, "smtpd[7]: lost connection after DATA from unknown[127.0.0.1]"), ENDED]
 
 
-def ask(log: Path, spool: Path | None = None, *, since: datetime = HANDING, message_id: str = OURS) -> Outcome:
-    return Postfix(log, spool, IDLE).outcomes([Mail(message_id, since, since)])[message_id]
+def ask(log: Path, spool: Path | None = None, *, message_id: str = OURS, was_offered: bool = True) -> Outcome:
+    return Postfix(log, spool, IDLE).outcomes([Mail(message_id, HANDING, HANDING, was_offered)])[message_id]
 
 
 @pytest.fixture
@@ -67,14 +67,14 @@ def spool(tmp_path: Path) -> Path:
 def test_it_reads_every_style(style: Style, tmp_path: Path, spool: Path) -> None:
     log = write(tmp_path / "mail.log", [*BEGUN, NAMED, TAKEN, ENDED], style)
     assert ask(log, spool) is Outcome.TAKEN
-    assert ask(log, spool, message_id=OTHER) is Outcome.NOT_TAKEN
+    assert ask(log, spool, message_id=OTHER, was_offered=False) is Outcome.NOT_TAKEN
 
 
 @pytest.mark.parametrize("hours", [-11, -5.75, 1, 5.5, 13])
 def test_it_finds_the_zone_by_when_the_file_was_changed(hours: float, tmp_path: Path, spool: Path) -> None:
     log = write(tmp_path / "mail.log", [*BEGUN, NAMED, TAKEN, ENDED], zone=timedelta(hours=hours))
     assert ask(log, spool) is Outcome.TAKEN
-    assert ask(log, spool, message_id=OTHER) is Outcome.NOT_TAKEN
+    assert ask(log, spool, message_id=OTHER, was_offered=False) is Outcome.NOT_TAKEN
 
 
 def test_it_doubts_times_that_make_no_sense(tmp_path: Path, spool: Path) -> None:
@@ -144,6 +144,20 @@ def test_it_waits_for_a_log_that_was_not_written_to_since(tmp_path: Path, spool:
     assert ask(log, spool) is Outcome.NOT_YET
 
 
+def test_it_does_not_believe_another_relays_log(tmp_path: Path, spool: Path) -> None:
+    """A wrong path in the settings must not send anything twice: the mail's recipient was accepted, so its session has to be there."""
+    log = write(tmp_path / "mail.log", [*BEGUN, NAMED, TAKEN, ENDED])
+    assert ask(log, spool, message_id=OTHER) is Outcome.IN_DOUBT
+    early = [(-4000.0, BEGUN[1][1]), (-3990.0, ENDED[1])]
+    assert ask(write(tmp_path / "mail.log", [*early, *BEGUN, NAMED, TAKEN, ENDED]), spool, message_id=OTHER) is Outcome.IN_DOUBT
+
+
+def test_it_looks_into_no_queue_that_is_none(tmp_path: Path) -> None:
+    log = write(tmp_path / "mail.log", [*BEGUN, NAMED, *LOST])
+    assert ask(log, tmp_path / "missing") is Outcome.IN_DOUBT
+    assert Postfix(log, tmp_path / "missing", IDLE).outcomes([]) == {}
+
+
 def test_it_reads_on_in_rotated_logs(tmp_path: Path, spool: Path) -> None:
     log = tmp_path / "mail.log"
     write(tmp_path / "mail.log.1", [*BEGUN, NAMED])
@@ -171,7 +185,7 @@ def test_it_reads_on_in_rotated_logs(tmp_path: Path, spool: Path) -> None:
 )
 def test_no_header_of_a_mail_can_speak_for_postfix(spoof: str, tmp_path: Path, spool: Path) -> None:
     log = write(tmp_path / "mail.log", [*BEGUN, (0.5, spoof), TAKEN, ENDED])
-    assert ask(log, spool) is Outcome.NOT_TAKEN
+    assert ask(log, spool) is not Outcome.TAKEN
 
 
 def test_it_goes_on_after_anything(tmp_path: Path, spool: Path) -> None:

@@ -12,33 +12,37 @@ from django.db.models import Count, F, Min, Q
 
 from mailer.claiming import MANY_ATTEMPTS
 from mailer.models import Message, MessageStatus
+from mailer.partitions import count_strays
 
 
 @dataclass(frozen=True)
 class Alarms:
     """`unknown`: nobody knows whether the relay took them. `overdue`: handed over for two leases. `retried`: often begun, never ended.
 
+    `strays`: lines of the send log for whose month there is no partition, so the hourly task that makes them stands still.
     `waiting`: since when the oldest has been ready to be sent, None if none is.
     """
 
     unknown: int
     overdue: int
     retried: int
+    strays: int
     waiting: datetime | None
 
     def are_raised(self, *, at: datetime) -> bool:
         late = self.waiting is not None and at - self.waiting > timedelta(seconds=settings.LETTERLOCK_OUTBOX_SECONDS)
-        return bool(self.unknown or self.overdue or self.retried or late)
+        return bool(self.unknown or self.overdue or self.retried or self.strays or late)
 
 
 def standing_alarms(*, at: datetime) -> Alarms:
     two_leases = at - 2 * timedelta(seconds=settings.LETTERLOCK_LEASE_SECONDS)
     on_their_way = Q(status__in=[MessageStatus.SEALING, MessageStatus.SEALED, MessageStatus.HANDING])
     return Alarms(
+        strays=count_strays(),
         **Message.objects.filter(on_their_way | Q(status__in=[MessageStatus.UNKNOWN, MessageStatus.QUEUED])).aggregate(
             unknown=Count("id", filter=Q(status=MessageStatus.UNKNOWN)),
             overdue=Count("id", filter=Q(status=MessageStatus.HANDING, updated_at__lt=two_leases)),
             retried=Count("id", filter=on_their_way & Q(attempt__gt=MANY_ATTEMPTS)),
             waiting=Min(F("not_before"), filter=Q(status=MessageStatus.QUEUED, not_before__lte=at)),
-        )
+        ),
     )

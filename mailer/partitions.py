@@ -44,6 +44,14 @@ def months() -> list[Month]:
         return [Month(*row) for row in cursor.fetchall()]
 
 
+def count_strays() -> int:
+    """The lines in the default partition: anything but 0 is an alarm, since no month was made ahead for them."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM mailer_sendevent_default")
+        [(strays,)] = cursor.fetchall()
+        return int(strays)
+
+
 def month_begin(at: datetime, *, back: int = 0) -> datetime:
     """Midnight UTC of the first day of the month of `at`, or of `back` months before it."""
     year, month = divmod(at.astimezone(UTC).year * 12 + at.astimezone(UTC).month - 1 - back, 12)
@@ -66,11 +74,10 @@ def make_months(*, at: datetime, actor: str) -> list[str]:
 @transaction.atomic
 def adopt_strays(*, at: datetime, actor: str) -> int:
     """Move the lines of the default partition to months of their own; returns how many. That there are any is an alarm."""
+    strays = count_strays()
+    if not strays:
+        return 0
     with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) FROM mailer_sendevent_default")
-        strays: int = cursor.fetchall()[0][0]
-        if not strays:
-            return 0
         logger.error("ALARM: %d lines of the send log were written for a month that has no partition", strays)
         cursor.execute(_LOCK)
         cursor.execute("ALTER TABLE mailer_sendevent DETACH PARTITION mailer_sendevent_default")

@@ -79,7 +79,7 @@ def test_the_alarm_stands_until_somebody_settles_it(handing: Message, now: datet
     with pytest.raises(SystemExit) as ended:
         call_command("alarms", stdout=said)
     assert ended.value.code == 1
-    assert json.loads(said.getvalue()) == {"unknown": 1, "overdue": 0, "retried": 0, "waiting": None}
+    assert json.loads(said.getvalue()) == {"unknown": 1, "overdue": 0, "retried": 0, "strays": 0, "waiting": None}
     settle(handing, taken=True, actor="user:operator", reason="asked the provider")
     call_command("alarms", stdout=(said := io.StringIO()))
     assert not standing_alarms(at=now).are_raised(at=now)

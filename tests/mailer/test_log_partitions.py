@@ -8,6 +8,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from directory.models import DirectoryEvent
 from mailer import partitions
+from mailer.alarms import standing_alarms
 from mailer.message_states import note
 from mailer.models import Message, SendEvent, SigningIdentity
 from mailer.partitions import AHEAD, adopt_strays, drop_months, make_months, month_begin, months
@@ -100,13 +101,15 @@ def test_it_loses_no_line_of_a_missing_month_and_moves_it_home(bills: SigningIde
     for at in (late, late, late - timedelta(days=400), now):
         note([only_message().id], event="delayed", actor=OPERATOR, at=at)
     before = list(SendEvent.objects.order_by("id").values())
-    assert counted("mailer_sendevent_default") == 3
+    assert counted("mailer_sendevent_default") == standing_alarms(at=now).strays == 3
+    assert standing_alarms(at=now).are_raised(at=now)
     assert make_months(at=late, actor=OPERATOR)
     assert "ALARM: 3 lines" in caplog.text
     assert (counted("mailer_sendevent_default"), counted(month_of(late))) == (0, 2)
     assert list(SendEvent.objects.order_by("id").values()) == before
     assert DirectoryEvent.objects.get(verb="send_log.strays_moved").detail == {"lines": 3}
     assert adopt_strays(at=late, actor=OPERATOR) == 0
+    assert not standing_alarms(at=now).are_raised(at=now)
 
 
 def test_it_drops_whole_months_and_says_so(bills: SigningIdentity, now: datetime) -> None:

@@ -8,6 +8,7 @@ from django.urls import reverse
 from pytest_django import Settings
 
 from directory.models import DirectoryEvent
+from mailer.message_states import note
 from mailer.models import Message, MessageStatus, Pause
 from mailer.outbox import depth
 from mailer.outbox_state import outbox_state
@@ -62,6 +63,9 @@ def test_it_says_what_nobody_comes_to(operator: Client, letter: Letter, now: dat
     shown = operator.get(DESK).text
     assert "1 hand-over is overdue" in shown
     assert "1 letter is begun again and again" in shown
+    assert "no partition" not in shown
+    note([stuck.pk], event="delayed", actor="system:worker", at=now + timedelta(days=4000))
+    assert "no partition for this month" in operator.get(DESK).text
     assert "in doubt" not in shown.split("<dl")[0]
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from uuid import UUID
 
 from mailer.message_states import Step, move
-from mailer.models import Message, MessageStatus
+from mailer.models import Message, MessageStatus, Notice, NoticeStatus
 from mailer.pausing import NotPausedError, pause, resume
 from mailer.relays import Mail, Outcome, RelayAnswers
 
@@ -50,6 +50,7 @@ def take_stock(relay: RelayAnswers, *, actor: str, at: datetime) -> Inventory:
             found.taken += len(moved)
         found.not_taken += sum(outcomes.get(message.message_id) is Outcome.NOT_TAKEN for message in messages)
         found.in_doubt += [message.id for message in messages if outcomes.get(message.message_id) not in {Outcome.TAKEN, Outcome.NOT_TAKEN}]
+    _take_stock_of_notices(relay, found, at=at)
     found.handing = Message.objects.filter(status__in=[MessageStatus.HANDING, MessageStatus.UNKNOWN]).count()
     return found
 
@@ -61,6 +62,18 @@ def go_on(*, actor: str, at: datetime) -> bool:
     except NotPausedError:
         return False
     return True
+
+
+def _take_stock_of_notices(relay: RelayAnswers, found: Inventory, *, at: datetime) -> None:
+    """The portal's own mails; those that were being handed over are never sent again anyhow."""
+    queued = list(Notice.objects.filter(status=NoticeStatus.QUEUED).only("id", "message_id", "updated_at"))
+    outcomes = relay.outcomes([Mail(notice.message_id, since=notice.updated_at, until=at, was_offered=False) for notice in queued])
+    taken = [notice.id for notice in queued if outcomes.get(notice.message_id) is Outcome.TAKEN]
+    found.taken += Notice.objects.filter(id__in=taken, status=NoticeStatus.QUEUED).update(
+        status=NoticeStatus.HANDED, content=None, lease_until=None, relay_reply=RESTORED, updated_at=at
+    )
+    found.not_taken += sum(outcomes.get(notice.message_id) is Outcome.NOT_TAKEN for notice in queued)
+    found.in_doubt += [notice.id for notice in queued if outcomes.get(notice.message_id) not in {Outcome.TAKEN, Outcome.NOT_TAKEN}]
 
 
 def _chunks() -> Iterator[list[Message]]:

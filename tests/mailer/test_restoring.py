@@ -9,9 +9,11 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
+from directory.x509.names import EmailAddress
 from mailer import restoring
 from mailer.message_states import AFTER_RESTORE, TRANSITIONS, Step, WrongTransitionError, move
-from mailer.models import Message, MessageStatus, SigningIdentity
+from mailer.models import Message, MessageStatus, Notice, NoticeStatus, SigningIdentity
+from mailer.notices import deliver_notices, send_notice
 from mailer.pausing import active_pauses
 from mailer.reconciling import reconcile
 from mailer.relays import Folder, Mail, Outcome, Silent
@@ -40,6 +42,7 @@ def backup(bills: SigningIdentity, desk: Desk, inbox_server: InboxServer, now: d
     publish_for(desk.authority.leaf(TO), TO, at=now)
     drain(at=now)
     inbox_server.inbox.clear()
+    Notice.objects.all().delete()
     statuses = [MessageStatus.QUEUED, MessageStatus.SEALING, MessageStatus.SEALED, MessageStatus.HANDING, MessageStatus.HELD]
     for message, status in zip(Message.objects.filter(recipient=TO).order_by("position"), statuses, strict=True):
         has_mail = status in {MessageStatus.SEALED, MessageStatus.HANDING}
@@ -112,6 +115,21 @@ def test_it_asks_for_the_time_since_each_came_to_its_status(backup: list[Message
         Message.objects.exclude(status=MessageStatus.HANDING).values_list("message_id", "updated_at")
     )
     assert {mail.until for mail in asked} == {at}
+
+
+def test_it_sends_no_notice_again(bills: SigningIdentity, inbox_server: InboxServer, now: datetime) -> None:
+    del bills
+    for name in ("bob", "carol"):
+        context = {"name": name, "url": "https://portal.example.org/x"}
+        send_notice(to=EmailAddress.parse(f"{name}@people.example.org"), kind="confirm_address", context=context, at=now)
+    sent, unsent = Notice.objects.order_by("recipient")
+    inbox_server.inbox.keep("", [TO], f"Message-ID: {sent.message_id}\r\n\r\n".encode(), at=now)
+    assert len(restoring.take_stock(Silent(), actor=ACTOR, at=now).in_doubt) == 2
+    found = restoring.take_stock(Folder(inbox_server.inbox.folder), actor=ACTOR, at=now)
+    assert (found.taken, found.not_taken, found.in_doubt) == (1, 1, [])
+    deliver_notices(at=now)
+    assert [mail.recipients for mail in inbox_server.inbox.mails()] == [(TO,), (unsent.recipient,)]
+    assert set(Notice.objects.values_list("status", "content")) == {(NoticeStatus.HANDED, None)}
 
 
 @pytest.mark.parametrize("target", [status for status in MessageStatus if status != MessageStatus.HANDED])

@@ -85,7 +85,7 @@ class Butcher:
     def send(self, count: int) -> None:
         """A few requests of different sizes."""
         while count > 0:
-            size = min(count, self.chance.randint(1, 12))
+            size = min(count, self.chance.randint(1, 40))
             self.client.send(size)
             count -= size
 

@@ -1,6 +1,6 @@
 """`python -m tests.reliability.sink <port> <folder> <idle seconds> <plain|once>`: a relay that counts for itself.
 
-Each mail's Message-ID is a line of `journal.jsonl`, on the disk before the 250. `once` answers 250 to a Message-ID it has, without a line.
+Each mail's Message-ID is a line of `journal.jsonl`, on the disk before the 250. `once` answers 250 to a mail it has, without a line.
 Sessions that stay silent end. Some recipients are refused whatever happens, and bounces are kept as `returned-*.eml`. A file `mood` in the
 folder (`rcpt 450 4.3.2 busy`, `data 451 4.3.0 later`) is the answer while it is there.
 """
@@ -29,22 +29,25 @@ class Journal:
 
     folder: Path
     once: bool
-    known: set[str] = field(default_factory=set)
+    known: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         path = self.folder / "journal.jsonl"
         if path.exists():
-            self.known = {json.loads(line)["id"] for line in path.read_bytes().splitlines() if line.endswith(b"}")}
+            lines = [json.loads(line) for line in path.read_bytes().splitlines() if line.endswith(b"}")]
+            self.known = {line["id"]: line["sha256"] for line in lines}
         self._file = path.open("ab", buffering=0)
 
     def take(self, mail: bytes) -> None:
         head = mail.partition(b"\r\n\r\n")[0]
         found, queue = _MESSAGE_ID.search(head), _QUEUE_ID.search(head)
-        message_id = found[1].decode("ascii", "replace") if found else "none"
+        message_id, digest = found[1].decode("ascii", "replace") if found else "none", sha256(mail).hexdigest()
         if self.once and message_id in self.known:
-            return
-        self.known.add(message_id)
-        line = {"id": message_id, "sha256": sha256(mail).hexdigest(), "queue": queue[1].decode() if queue else "", "at": time.time()}
+            if self.known[message_id] == digest:
+                return
+            message_id = f"{message_id} with other bytes"
+        self.known[message_id] = digest
+        line = {"id": message_id, "sha256": digest, "queue": queue[1].decode() if queue else "", "at": time.time()}
         self._file.write(json.dumps(line).encode() + b"\n")
         os.fsync(self._file.fileno())
         if b"report-type=delivery-status" in head:

@@ -5,6 +5,7 @@ import random
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.reliability.ground import open_ground
 from tests.reliability.kills import Butcher
 from tests.reliability.verdict import LEAST, report, settle
 
+Say = Callable[[str], None]
 # Twenty kills, and two workers that sleep through their lease with a mail announced.
 ACTS = [
     *["die at sealing"] * 3,
@@ -31,9 +33,9 @@ ACTS = [
 ]
 
 
-def kill_for_a_while(relay: str, acts: list[str], messages: int, *, name: str, patience: float) -> None:
+def kill_for_a_while(relay: str, acts: list[str], messages: int, *, name: str, patience: float, say: Say) -> None:
     seed, began = int(os.environ.get("LETTERLOCK_SEED", str(random.SystemRandom().randrange(10**6)))), time.monotonic()
-    sys.stdout.write(f"seed {seed}\n")
+    say(f"{name}: LETTERLOCK_SEED={seed}")
     chance = random.Random(seed)
     acts = list(acts)
     chance.shuffle(acts)
@@ -44,20 +46,32 @@ def kill_for_a_while(relay: str, acts: list[str], messages: int, *, name: str, p
         butcher.wake_the_stopped(wait=True)
         settle(ground, client, seconds=patience)
         found = report(ground, client, butcher, seed=seed, copies=Counter(ground.taken()), began=began)
-    found.publish(name)
+    found.keep(name)
+    say(str(found))
     found.check()
 
 
-def test_it_loses_and_doubles_nothing_under_twenty_kills() -> None:
-    kill_for_a_while("plain", ACTS, 500, name="kills", patience=120)
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Say:
+    """Print also where the test passes: the seed and the report are what a run is for."""
+
+    def speak(text: str) -> None:
+        with capsys.disabled():
+            sys.stdout.write(f"\n{text}\n")
+
+    return speak
+
+
+def test_it_loses_and_doubles_nothing_under_twenty_kills(say: Say) -> None:
+    kill_for_a_while("plain", ACTS, 500, name="kills", patience=120, say=say)
 
 
 @pytest.mark.soak
 @pytest.mark.parametrize("relay", ["plain", "once", "postfix"])
-def test_it_loses_and_doubles_nothing_of_ten_thousand(relay: str) -> None:
+def test_it_loses_and_doubles_nothing_of_ten_thousand(relay: str, say: Say) -> None:
     if relay == "postfix":
         need_postfix()
-    kill_for_a_while(relay, ACTS * 4, 10_000, name=f"kills-{relay}", patience=600)
+    kill_for_a_while(relay, ACTS * 4, 10_000, name=f"kills-{relay}", patience=600, say=say)
 
 
 @pytest.mark.soak

@@ -2,7 +2,6 @@
 
 import json
 import re
-import sys
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -71,12 +70,11 @@ class Report:
     def __str__(self) -> str:
         return json.dumps(asdict(self), indent=1)
 
-    def publish(self, name: str) -> None:
-        """Print it, and keep it as `var/<name>.json`."""
+    def keep(self, name: str) -> None:
+        """As `var/<name>.json`."""
         folder = ROOT / "var"
         folder.mkdir(exist_ok=True)
         (folder / f"{name}.json").write_text(f"{self}\n")
-        sys.stdout.write(f"{self}\n")
 
 
 def settle(ground: Ground, *clients: Client, seconds: float) -> None:

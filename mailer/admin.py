@@ -100,8 +100,8 @@ class BatchAdmin(ReadOnlyAdmin[Batch]):
 
 @admin.register(Message)
 class MessageAdmin(ReadOnlyAdmin[Message]):
-    # The id leads: an erased recipient is blank.
-    list_display = ("id", "recipient", "organization", "status", "accepted_at", "updated_at")
+    # What leads is a link, and an erased recipient is blank.
+    list_display = ("accepted_at", "recipient", "organization", "status", "updated_at", "id")
     list_filter = ("status",)
     list_select_related = ("organization",)
     search_fields = ("=match", "=message_id", "=reference")

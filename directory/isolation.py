@@ -4,7 +4,7 @@ A `Cell` starts one helper process (`directory/isolated_child.py`) that has load
 fork of its own that ends with it, so nothing of one upload is there when the next is parsed. What comes back is JSON and octets, which cannot
 name code to run. No task is given a private key: keys are used on what the parse found, by the caller.
 
-Limits of each parse: 256 MB of address space, one second of processor time and of the clock, and a little for the way there and back.
+Limits of each parse: 256 MB of address space, one second of processor time, three of the clock, and a little for the way there and back.
 """
 
 import json
@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from directory.isolated_child import HEAD, MOST_OCTETS, receive_exactly, send_parts
+from directory.isolated_child import HEAD, MOST_OCTETS, WALL, receive_exactly, send_parts
 
 PARSE_SECONDS = 1.0
 PARSE_OCTETS = 256 * 1024 * 1024
@@ -109,9 +109,10 @@ class Cell:
             return not gone
 
     def _converse(self, connection: socket.socket, task: str, arguments: Any, blobs: Sequence[bytes]) -> tuple[Any, list[bytes]]:
-        deadline = time.monotonic() + self._seconds + _GRACE_SECONDS
+        started = time.monotonic()
+        deadline = started + self._seconds * WALL + _GRACE_SECONDS
         try:
-            connection.settimeout(self._seconds + _GRACE_SECONDS)
+            connection.settimeout(self._seconds * WALL + _GRACE_SECONDS)
             send_parts(connection, [json.dumps([task, arguments]).encode(), *blobs])
             connection.settimeout(max(0.1, deadline - time.monotonic()))
             count = HEAD.unpack(receive_exactly(connection, HEAD.size))[0]
@@ -121,7 +122,7 @@ class Cell:
             raise ParseTimeout("The parse took too long.") from error
         except (EOFError, OSError) as error:
             # The kernel ends a child that is over its time without a word, and so does a crash.
-            late = time.monotonic() > deadline - _GRACE_SECONDS
+            late = time.monotonic() - started > self._seconds
             raise (ParseTimeout("The parse took too long.") if late else ParseCrashed("The parse ended without a result.")) from error
         except (ValueError, TypeError, IndexError) as error:
             raise ParseCrashed("The parse gave a result that cannot be read.") from error

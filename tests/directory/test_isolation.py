@@ -18,7 +18,7 @@ TASKS = "tests.directory.isolated_tasks"
 
 @pytest.fixture(scope="module")
 def cell() -> Iterator[Cell]:
-    cell = Cell(TASKS)
+    cell = Cell(TASKS, seconds=0.5)
     yield cell
     cell.close()
 

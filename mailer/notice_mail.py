@@ -67,7 +67,8 @@ def sealed_mail(said: Words, *, subject: str, to: EmailAddress, recipients: Sequ
 
 
 def _head(*, to: EmailAddress, subject: str, message_id: str, at: datetime) -> EmailMessage:
-    mail = EmailMessage(policy=SMTP if to.local.isascii() else SMTPUTF8)
+    # Seven bits, so that no relay has to encode it anew, which would break a signature (RFC 6376 section 5.3).
+    mail = EmailMessage(policy=(SMTP if to.local.isascii() else SMTPUTF8).clone(cte_type="7bit"))
     mail["From"] = settings.LETTERLOCK_MAIL_FROM
     mail["To"] = to.address
     mail["Subject"] = subject

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
@@ -16,6 +17,7 @@ from django.db.models.functions import Now
 from directory.x509.names import EmailAddress
 from mailer.claiming import lease
 from mailer.custody import DamagedSecretError, WrongKeyError, decrypt_for, encrypt_for
+from mailer.domain_signing import signed
 from mailer.models import Notice, NoticeStatus
 from mailer.notice_mail import clear_mail, new_message_id, words
 from mailer.smtp.lane import End, Ended
@@ -92,6 +94,8 @@ def deliver_notices(*, at: datetime) -> int:
             logger.exception("notice %s cannot be read", notice.id)
             _move(notice, NoticeStatus.QUEUED, NoticeStatus.FAILED, at=at, reply=type(error).__name__)
             continue
+        # By its own time: whenever it is handed over, it is the same mail.
+        octets = signed(octets, sender=settings.LETTERLOCK_MAIL_FROM, at=notice.created_at)
         mails.append(Mail(notice.id, "", notice.recipient, octets, notice.match.rpartition("@")[2]))
     book = _Book(claimed, at=at)
     rest = hand_over(mails, book, deadline=deadline) if mails else Rest([])

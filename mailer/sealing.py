@@ -21,6 +21,7 @@ from directory.models import Organization
 from directory.x509.names import EmailAddress
 from mailer.claiming import MANY_ATTEMPTS, WORKER, Held, give_back
 from mailer.custody import CustodyError, OwnerCipher, cipher_of
+from mailer.domain_signing import signed
 from mailer.holding import release
 from mailer.identities import NoIdentityError
 from mailer.inviting import invite
@@ -107,7 +108,7 @@ def _sealed(message: Held, envelope: Envelope, outcome: _Outcome) -> bytes:
     signer = load_signer(message.identity, at=outcome.at)
     content = unpack(outcome.cipher(message.organization).decrypt(message.content or b"", context=context(message.id)))
     is_kept = message.subject_policy == SubjectPolicy.KEEP
-    return seal(
+    sealed = seal(
         content,
         sender=message.sender,
         sender_name=message.legal_name,
@@ -118,6 +119,7 @@ def _sealed(message: Held, envelope: Envelope, outcome: _Outcome) -> bytes:
         at=outcome.at,
         neutral_subject=None if is_kept else message.neutral_subject or outcome.our_subject,
     )
+    return signed(sealed, sender=message.sender, at=outcome.at)
 
 
 def neutral_subject() -> str:

@@ -9,6 +9,8 @@ import django_stubs_ext
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
+from mailer.dkim import DkimError
+from mailer.domain_keys import read_folder
 from portal.env import Environment
 
 django_stubs_ext.monkeypatch()
@@ -57,6 +59,13 @@ LETTERLOCK_OUTBOX_SECONDS = _env.integer("LETTERLOCK_OUTBOX_SECONDS", 3600, leas
 LETTERLOCK_LOG_MONTHS = _env.integer("LETTERLOCK_LOG_MONTHS", 24, least=2, most=1200)
 LETTERLOCK_DNS = _env.text("LETTERLOCK_DNS", "")
 LETTERLOCK_MAIL_FROM = _env.text("LETTERLOCK_MAIL_FROM", "letterlock@portal.example.org")
+# For the workers: a folder of keys `<selector>._domainkey.<domain>.pem`, by which mails are signed (DKIM).
+LETTERLOCK_DKIM_KEYS = _env.text("LETTERLOCK_DKIM_KEYS", "")
+if LETTERLOCK_DKIM_KEYS:
+    try:
+        read_folder(Path(LETTERLOCK_DKIM_KEYS))
+    except DkimError as error:
+        _env.fault("LETTERLOCK_DKIM_KEYS", str(error))
 LETTERLOCK_BEHIND_PROXY = _env.boolean("BEHIND_PROXY", default=False)
 # Look-ups in a minute: for an address range without a token, and for an organisation with one.
 LETTERLOCK_ANONYMOUS_QUOTA = _env.integer("LETTERLOCK_ANONYMOUS_QUOTA", 60, least=0, most=1_000_000)

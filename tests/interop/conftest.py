@@ -9,6 +9,7 @@ import pytest
 from tests.interop import bouncycastle, gpgsm, nss, openssl
 from tests.interop.cast import Cast
 from tests.interop.engine import Engine, Holders, Requirement, need
+from tests.interop.sealed import Sealer
 
 # A folder, the cast's keys, the root and the issuer under it in PEM.
 Start = Callable[[Path, Holders, bytes, bytes], Engine]
@@ -23,6 +24,11 @@ ENGINES: dict[str, tuple[Requirement, Start]] = {
 @pytest.fixture(scope="session")
 def cast() -> Cast:
     return Cast(datetime.now(UTC).replace(microsecond=0))
+
+
+@pytest.fixture(scope="session")
+def sealer(cast: Cast, tmp_path_factory: pytest.TempPathFactory) -> Sealer:
+    return Sealer(cast, tmp_path_factory.mktemp("evidence"))
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
-from tests.interop.cast import Cast
 from tests.interop.combinations import CONTENTS, DEFAULT, LEAF_ONLY, RECIPIENTS, Combination, combinations
 from tests.interop.conftest import ENGINES
 from tests.interop.engine import Engine
@@ -16,11 +15,6 @@ from tests.interop.support import Row, outcome, read
 
 EACH_ENGINE = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in ENGINES]
 OUTCOMES = {"ok", "not opened", "not verified"}
-
-
-@pytest.fixture(scope="session")
-def sealer(cast: Cast, tmp_path_factory: pytest.TempPathFactory) -> Sealer:
-    return Sealer(cast, tmp_path_factory.mktemp("evidence"))
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from email import message_from_bytes
+from email.policy import default
 from itertools import product
 from pathlib import Path
 
@@ -10,12 +12,14 @@ import pytest
 from mailer.smime.choice import ContentCipher
 from mailer.smime.encrypt import encrypt
 from mailer.smime.errors import NotForThisKey
+from mailer.smime.mail import read_mail
 from mailer.smime.message import seal
 from mailer.smime.open import open_envelope
 from mailer.smime.recipients import Recipient
 from mailer.smime.sign import SignatureForm
+from mailer.smime.trust import Trust
 from tests.interop import nss, thunderbird
-from tests.interop.cast import ALICE, BANK, Cast
+from tests.interop.cast import ALICE, BANK, CHARLIE, Cast
 from tests.interop.combinations import DEFAULT, LEAF_ONLY, Combination, combinations
 from tests.interop.engine import need
 from tests.interop.layers import Enveloped, wrapped
@@ -32,11 +36,6 @@ ENCRYPTED, SIGNED = "message-encrypted-ok.svg", "message-signed-ok.svg"
 
 
 @pytest.fixture(scope="module")
-def sealer(cast: Cast, tmp_path_factory: pytest.TempPathFactory) -> Sealer:
-    return Sealer(cast, tmp_path_factory.mktemp("evidence"))
-
-
-@pytest.fixture(scope="module")
 def started(cast: Cast, tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Thunderbird]:
     need("Thunderbird", thunderbird.REQUIREMENT)
     need("NSS", nss.REQUIREMENT)
@@ -47,6 +46,16 @@ def started(cast: Cast, tmp_path_factory: pytest.TempPathFactory) -> Callable[[]
 @pytest.fixture(scope="module")
 def alices(started: Callable[[], Thunderbird]) -> Iterator[Thunderbird]:
     with closing(started()) as program:
+        yield program
+
+
+@pytest.fixture(scope="module")
+def banks(cast: Cast, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Thunderbird]:
+    """The sender's, with the intermediate certificate that its owner was given with the key."""
+    need("Thunderbird", thunderbird.REQUIREMENT)
+    authority = cast.authority
+    folder = tmp_path_factory.mktemp("thunderbird")
+    with closing(Thunderbird(folder, "bank", cast.holders, authority.roots_pem, authority.issuer.pem)) as program:
         yield program
 
 
@@ -143,6 +152,17 @@ def test_it_trusts_what_our_own_authority_certifies(cast: Cast, tmp_path: Path, 
             )
             seen = program.shows(mail)
             assert is_good(seen), (key, seen)
+
+
+@pytest.mark.parametrize(("own", "theirs"), [("bank-rsa", "alice-rsa"), ("bank-p256", "alice-p256"), ("bank-p384", "alice-p384")])
+def test_we_read_what_it_writes(banks: Thunderbird, cast: Cast, own: str, theirs: str) -> None:
+    mail = banks.writes(BANK, cast.holders[own], ALICE, cast.holders[theirs], subject="Über 12,50 €", text="Grüße an Alice.")
+    trust = Trust([cast.authority.root.der])
+    reading = read_mail(mail, [cast.opener(theirs)], trust=trust, at=cast.at)
+    assert reading.verified, reading
+    assert "Grüße an Alice." in message_from_bytes(reading.content, policy=default).get_content()
+    assert not read_mail(mail, [cast.charlie], trust=trust, at=cast.at).verified
+    assert not read_mail(mail.replace(BANK.encode(), CHARLIE.encode()), [cast.opener(theirs)], trust=trust, at=cast.at).verified
 
 
 @pytest.fixture(scope="module")

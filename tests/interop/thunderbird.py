@@ -1,5 +1,6 @@
 """The real Thunderbird, without a screen, with one person's keys; driven over Marionette."""
 
+import base64
 import os
 import socket
 import subprocess
@@ -10,10 +11,12 @@ from typing import NamedTuple
 from tests.interop.engine import Holders, Requirement
 from tests.interop.marionette import Marionette
 from tests.interop.nss import make_profile
+from tests.pki import Holder
 
 PROGRAM = Path("/usr/lib/thunderbird/thunderbird-bin")
 REQUIREMENT = Requirement(("thunderbird",), (str(PROGRAM),))
 _OPEN = Path(__file__).with_name("thunderbird_open.js").read_text(encoding="utf-8")
+_WRITE = Path(__file__).with_name("thunderbird_write.js").read_text(encoding="utf-8")
 _READY = """
 const [answer] = arguments;
 const window = Services.wm.getMostRecentWindow("mail:3pane");
@@ -104,6 +107,15 @@ class Thunderbird:
             found["images"],
             found["attachments"],
         )
+
+    def writes(self, sender: str, own: Holder, recipient: str, theirs: Holder, *, subject: str, text: str) -> bytes:
+        """A mail signed by `own` and encrypted to `theirs`, as it would be sent."""
+        certificates = [base64.b64encode(holder.der).decode() for holder in (own, theirs)]
+        found = self._marionette.run(_WRITE, sender, certificates[0], recipient, certificates[1], subject, text)
+        assert "error" not in found, found["error"]
+        # The last in a file of mails, under lines of the program's own.
+        last = Path(found["path"]).read_bytes().rpartition(b"From - ")[2]
+        return last.partition(b"X-Mozilla-Status2: 00000000")[2].lstrip().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
     def close(self) -> None:
         self._marionette.close()

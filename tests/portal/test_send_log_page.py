@@ -124,6 +124,7 @@ def test_it_says_erased_where_a_recipient_was(cast: Cast, letter: Letter, now: d
     for page in (client.get(url(cast)).text, client.get(reverse("message", args=[cast.organization.pk, message.pk])).text):
         assert ">erased<" in page
         assert "dora@example.com" not in page
+        assert "Not sealed" not in page
     rows = list(csv.DictReader(io.StringIO(b"".join(client.get(url(cast, "send-log-csv")).streaming_content).decode())))  # type: ignore[attr-defined]
     assert {row["recipient"] for row in rows} == {"", "emil@example.net"}
     assert recipients(client.get(url(cast), {"to": "dora@example.com"})) == []

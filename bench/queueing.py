@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 
 from bench import sealing
 from directory.x509.names import EmailAddress
+from mailer.message_rows import OutgoingMessage
 from mailer.models import OnMissing, SigningIdentity
-from mailer.outbox import MOST_MESSAGES, OutgoingMessage, accept
+from mailer.outbox import MOST_MESSAGES, accept
 from mailer.smime.entity import Content
 
 

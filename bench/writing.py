@@ -6,7 +6,7 @@ Both write a thousand rows a transaction over the same connection, which waits f
 
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,10 +15,10 @@ from django.db import connection, transaction
 from bench import sealing
 from bench.interleave import Comparison, Side, compare, repeated
 from directory.x509.names import EmailAddress
-from mailer import outbox
 from mailer.copying import copy_rows
 from mailer.custody import cipher_of
 from mailer.ids import fresh_ids
+from mailer.message_rows import EVENT_COLUMNS, MESSAGE_COLUMNS, EventRow, MessageRow, OutgoingMessage, rows_of, store
 from mailer.models import Batch, SigningIdentity
 from mailer.smime.entity import Content
 
@@ -32,7 +32,7 @@ ALTER TABLE bare_message ADD PRIMARY KEY (id);
 """
 
 
-def _bare_copy(table: str, columns: dict[str, str], rows: list[Any]) -> None:
+def _bare_copy(table: str, columns: dict[str, str], rows: Sequence[Sequence[Any]]) -> None:
     with connection.connection.cursor().copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)") as copy:
         copy.set_types(list(columns.values()))
         for row in rows:
@@ -43,13 +43,13 @@ def log_lines() -> Comparison:
     """Lines of the send log alone: the ledger of what was done."""
     identity = SigningIdentity.objects.get()
     messages = fresh_ids(LINES, at=datetime.now(UTC))
-    rows = [(message, identity.organization_id, 1, "accepted", "", "token:bench") for message in messages]
+    rows = [EventRow(message, identity.organization_id, "token:bench") for message in messages]
 
     def ours() -> None:
-        copy_rows("mailer_sendevent", outbox.EVENT_COLUMNS, rows)
+        copy_rows("mailer_sendevent", EVENT_COLUMNS, rows)
 
     def bare() -> None:
-        _bare_copy("bare_log", outbox.EVENT_COLUMNS, rows)
+        _bare_copy("bare_log", EVENT_COLUMNS, rows)
 
     return compare(_in_transactions(ours), _in_transactions(bare), rounds=ROUNDS, seconds=SECONDS)
 
@@ -62,29 +62,35 @@ def messages_and_lines() -> Comparison:
     def ours() -> None:
         batch, rows = next(prepared)
         batch.save(force_insert=True)
-        outbox.store(batch, rows)
+        store(batch, rows)
 
     def bare() -> None:
         batch, rows = next(prepared)
-        _bare_copy("bare_message", outbox.MESSAGE_COLUMNS, rows)
-        _bare_copy("bare_log", outbox.EVENT_COLUMNS, [(row[0], batch.organization_id, 0, "accepted", "", batch.actor) for row in rows])
+        _bare_copy("bare_message", MESSAGE_COLUMNS, rows)
+        _bare_copy("bare_log", EVENT_COLUMNS, [EventRow(row.id, batch.organization_id, batch.actor) for row in rows])
 
     return compare(_in_transactions(ours), _in_transactions(bare), rounds=ROUNDS, seconds=SECONDS)
 
 
-def _prepared(identity: SigningIdentity) -> Iterator[tuple[Batch, list[Any]]]:
+def _prepared(identity: SigningIdentity) -> Iterator[tuple[Batch, list[MessageRow]]]:
     """Rows with ids of their own each time; their content is encrypted once, since that is not what is measured."""
     at = datetime.now(UTC)
-    items = [outbox.OutgoingMessage(EmailAddress.parse(f"c{number}@example.net"), Content("Your statement", sealing.TEXT)) for number in range(LINES)]
+    items = [OutgoingMessage(EmailAddress.parse(f"c{number}@example.net"), Content("Your statement", sealing.TEXT)) for number in range(LINES)]
 
     def batch() -> Batch:
         return Batch(organization_id=identity.organization_id, identity=identity, actor="token:bench", accepted_at=at, id=fresh_ids(1, at=at)[0])
 
     cipher, sender = cipher_of(identity.organization_id), EmailAddress.parse(identity.address)
-    first = outbox.rows_of(batch(), items, cipher=cipher, sender=sender, at=at, hold_days=14)
+    first = rows_of(batch(), items, cipher=cipher, sender=sender, at=at, hold_days=14)
     while True:
         fresh, ids = batch(), fresh_ids(LINES, at=at)
-        yield fresh, [(message, fresh.id, *row[2:7], f"<{message}@bank.example.com>", *row[8:]) for message, row in zip(ids, first, strict=True)]
+        yield (
+            fresh,
+            [
+                row._replace(id=message, batch_id=fresh.id, message_id=f"<{message}@bank.example.com>")
+                for message, row in zip(ids, first, strict=True)
+            ],
+        )
 
 
 def _in_transactions(write: Callable[[], None]) -> Side:

@@ -9,7 +9,8 @@ from django.db import connection
 
 def copy_rows(table: str, columns: Mapping[str, str], rows: Iterable[Sequence[Any]]) -> None:
     """Write rows to a table; `columns` are their names and PostgreSQL types in the rows' order. Table and columns are ours, never input."""
-    with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)") as copy:
+    statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN (FORMAT BINARY)"
+    with connection.cursor() as cursor, connection.wrap_database_errors, cursor.copy(statement) as copy:
         copy.set_types(list(columns.values()))
         for row in rows:
             copy.write_row(row)
@@ -20,6 +21,8 @@ def fetch_bound(statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any
 
     Django's own cursor writes parameters into the text, where a mail is twice as long and is read twice.
     """
+    # As Django's own cursor begins.
+    connection.close_if_health_check_failed()
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
         return cursor.execute(statement, parameters).fetchall()

@@ -13,13 +13,11 @@ from django.db.models import QuerySet
 
 from directory.models import Organization, OrganizationStatus
 from directory.x509.names import EmailAddress
-from mailer.copying import copy_rows
-from mailer.custody import OwnerCipher, cipher_of
+from mailer.custody import cipher_of
 from mailer.identities import find_identity
 from mailer.ids import fresh_ids
-from mailer.letters import context, pack
-from mailer.models import Batch, MessageStatus, OnMissing
-from mailer.smime.entity import Content
+from mailer.message_rows import OutgoingMessage, rows_of, store
+from mailer.models import Batch, OnMissing
 from mailer.waking import wake_outbox
 
 MOST_MESSAGES = 1000
@@ -35,17 +33,6 @@ SELECT %(depth)s - (SELECT count(*) FROM (SELECT FROM mailer_message WHERE statu
                       AND (p.organization_id IS NULL OR p.organization_id = m.organization_id) AND (p.domain = '' OR p.domain = m.domain))
 )
 """
-# The columns that acceptance writes, with their types; the others are NULL or the database's.
-MESSAGE_COLUMNS = {
-    "id": "uuid", "batch_id": "uuid", "position": "int4", "organization_id": "uuid", "recipient": "text", "match": "text", "domain": "text",
-    "message_id": "text", "reference": "text", "subject_digest": "text", "size": "int4", "status": "text", "content": "bytea",
-    "certificate": "text", "relay_reply": "text", "attempt": "int4", "not_before": "timestamptz", "lease_token": "int8",
-    "expires_at": "timestamptz", "accepted_at": "timestamptz", "updated_at": "timestamptz",
-}  # fmt: skip
-EVENT_COLUMNS = {"message_id": "uuid", "organization_id": "uuid", "attempt": "int4", "event": "text", "detail": "text", "actor": "text"}
-
-
-_Row = tuple[UUID, UUID, int, UUID, str, str, str, str, str, str, int, str, bytes, str, str, int, datetime, int, datetime, datetime, datetime]
 
 
 class OutboxError(Exception):
@@ -62,21 +49,6 @@ class OutboxFullError(OutboxError):
     def __init__(self, retry_after: int) -> None:
         super().__init__("the outbox is full")
         self.retry_after = retry_after
-
-
-@dataclass(frozen=True)
-class OutgoingMessage:
-    """One message to one recipient; `content` has passed `mailer.smime.entity.check`."""
-
-    to: EmailAddress
-    content: Content
-    reference: str = ""
-
-    @property
-    def size(self) -> int:
-        """Octets of text and attachments."""
-        said = self.content
-        return len(said.text.encode()) + len((said.html or "").encode()) + sum(len(part.content) for part in said.attachments)
 
 
 @dataclass(frozen=True)
@@ -135,7 +107,7 @@ def accept(
             store(batch, rows)
             depth.took(len(rows))
             wake_outbox()
-            return Accepted(batch.id, [AcceptedMessage(row[0], row[4], row[7]) for row in rows])
+            return Accepted(batch.id, [AcceptedMessage(row.id, row.recipient, row.message_id) for row in rows])
     # Somebody stored this key between the first look and the insert, which waited for their commit.
     known = _known(organization, idempotency_key, body_digest, at=at)
     if known is None:
@@ -163,33 +135,6 @@ def _known(organization: Organization, key: str, body_digest: str, *, at: dateti
         raise KeyReusedError
     messages = batch.messages.order_by("position").values_list("id", "recipient", "message_id")
     return Accepted(batch.id, [AcceptedMessage(*row) for row in messages])
-
-
-def rows_of(batch: Batch, items: Sequence[OutgoingMessage], *, cipher: OwnerCipher, sender: EmailAddress, at: datetime, hold_days: int) -> list[_Row]:
-    """The messages in the order of `MESSAGE_COLUMNS`, their content encrypted."""
-    organization, queued, expires_at = batch.organization_id, MessageStatus.QUEUED.value, at + timedelta(days=hold_days)
-    # Bills of one run have one subject.
-    digests = {subject: cipher.digest(subject, context="subject") for subject in {item.content.subject for item in items}}
-    rows: list[_Row] = []
-    # Message-IDs are ids of their own: whoever reads the mail learns nothing that opens the API.
-    ids = zip(fresh_ids(len(items), at=at), fresh_ids(len(items), at=at), strict=True)
-    for position, (item, (message, public)) in enumerate(zip(items, ids, strict=True)):
-        said = item.content
-        content = cipher.encrypt(pack(said), context=context(message))
-        message_id = f"<{public.hex}@{sender.domain}>"
-        rows.append(
-            (
-                message, batch.id, position, organization, item.to.address, item.to.match, item.to.domain, message_id, item.reference,
-                digests[said.subject], item.size, queued, content, "", "", 0, at, 0, expires_at, at, at,
-            )
-        )  # fmt: skip
-    return rows
-
-
-def store(batch: Batch, rows: Sequence[_Row]) -> None:
-    """Write the messages and their first log lines; call inside the transaction that wrote the batch."""
-    copy_rows("mailer_message", MESSAGE_COLUMNS, rows)
-    copy_rows("mailer_sendevent", EVENT_COLUMNS, [(row[0], batch.organization_id, 0, "accepted", "", batch.actor) for row in rows])
 
 
 def _insert(batch: Batch) -> bool:

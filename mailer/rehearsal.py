@@ -10,8 +10,8 @@ from directory.models import Organization
 from directory.selection import Usage, Verdict
 from directory.x509.names import EmailAddress
 from mailer.identities import find_identity
+from mailer.message_rows import OutgoingMessage
 from mailer.models import OnMissing
-from mailer.outbox import OutgoingMessage
 from mailer.recipients import envelope_for
 from mailer.smime.choice import Choice
 

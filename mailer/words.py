@@ -3,10 +3,14 @@
 import re
 
 MASK = "***"
-# An address, or what looks like one, up to the marks that mail programs put around it.
-_ADDRESS = re.compile(r"[^\s<>()\[\],;:\"']*@[^\s<>()\[\],;\"']*")
+MOST = 4000
+# An address, or what looks like one, up to the marks that mail programs put around it. It is begun nowhere within a word, and what was read
+# is not read again, so that words of any length and shape cost one pass.
+_MARKS = r"\s<>()\[\],;\"'"
+_ADDRESS = re.compile(rf"(?<![^{_MARKS}:])[^{_MARKS}:@]*+@[^{_MARKS}]*+")
 
 
 def without_addresses(words: str) -> str:
-    """The words with each address replaced by a mask, wherever it came from: a relay may repeat the recipient in its reply."""
-    return _ADDRESS.sub(MASK, words) if "@" in words else words
+    """The words, at most 4000 characters of them, with a mask for each address: a relay may repeat the recipient in its reply."""
+    # The cut comes last, or half an address could stay.
+    return _ADDRESS.sub(MASK, words)[:MOST] if "@" in words else words[:MOST]

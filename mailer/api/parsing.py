@@ -17,8 +17,9 @@ from directory.api.problems import Problem, unprocessable
 from directory.x509.errors import MalformedAddressError
 from directory.x509.names import EmailAddress
 from mailer.explanations import explain_refusal
+from mailer.message_rows import OutgoingMessage
 from mailer.models import OnMissing
-from mailer.outbox import HOLD_DAYS, MOST_HOLD_DAYS, MOST_MESSAGES, OutgoingMessage
+from mailer.outbox import HOLD_DAYS, MOST_HOLD_DAYS, MOST_MESSAGES
 from mailer.smime import headers
 from mailer.smime.entity import Attachment, Content, check
 from mailer.smime.errors import SmimeError

@@ -17,8 +17,9 @@ from directory.x509.certificate import parse_certificate
 from directory.x509.names import EmailAddress
 from mailer.custody import require_key, seal_secret
 from mailer.issuing import key_context
+from mailer.message_rows import OutgoingMessage
 from mailer.models import Message, OnMissing, SendEvent, SigningIdentity, SigningIdentityStatus
-from mailer.outbox import Accepted, OutgoingMessage, accept
+from mailer.outbox import Accepted, accept
 from mailer.smime.entity import Attachment, Content
 from tests.pki import Authority, Holder, Usage
 

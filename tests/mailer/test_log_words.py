@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from mailer.message_states import Step, move, note
 from mailer.models import Message, MessageStatus, SendEvent, SigningIdentity
 from mailer.sending import drain
-from mailer.words import without_addresses
+from mailer.words import MOST, without_addresses
 from portal.running.inbox import InboxServer
 from tests.mailer.letters import Desk, letter, publish_for, send
 
@@ -34,9 +34,21 @@ def test_it_masks_addresses_and_nothing_else(words: str, kept: str) -> None:
     assert without_addresses(words) == kept
 
 
-@given(st.text(max_size=200))
+@given(st.text(max_size=200) | st.text("a@:;<> \n\"'.é", max_size=60))
 def test_it_lets_no_address_through(words: str) -> None:
     assert "@" not in without_addresses(words)
+
+
+@pytest.mark.parametrize("words", ["@ " + "a" * 500_000, "a" * 500_000 + "@", "@" * 500_000, "a:" * 250_000 + "@", ("a" * 999 + " ") * 500 + "@"])
+def test_it_reads_what_a_hostile_relay_says_once(words: str) -> None:
+    """Read again from each character, half a million of them would take hours."""
+    kept = without_addresses(words)
+    assert len(kept) <= MOST
+    assert "@" not in kept
+
+
+def test_it_leaves_no_half_of_an_address_at_the_cut() -> None:
+    assert without_addresses("x" * (MOST - 5) + " dora.frost@example.net").endswith("x ***")
 
 
 @pytest.mark.parametrize("words", [f"<{TO}>: Recipient address rejected", "user dora.frost has moved (DORA.FROST)", f"no {TO.lower()}"])

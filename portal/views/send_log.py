@@ -2,11 +2,13 @@
 
 import csv
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
+from django.db import OperationalError, connection, transaction
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
@@ -14,6 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
+from psycopg.errors import QueryCanceled
 
 from directory.models import Organization
 from directory.x509.errors import MalformedAddressError
@@ -27,6 +30,8 @@ from portal.views.access import member_page, room
 PAGE = 50
 # A tab counts no further: an organisation that sends much would wait for every count of its whole log.
 COUNTED = 1000
+SEARCH_SECONDS = 5.0
+TOO_LONG = _("This search takes too long. Give the whole address, or a day from which to search.")
 VIEWS = {
     "": (_("All"), None),
     "held": (_("Held"), (MessageStatus.HELD,)),
@@ -34,6 +39,10 @@ VIEWS = {
 }
 COLUMNS = ("id", "accepted_at", "recipient", "status", "reference", "certificate", "message_id", "updated_at")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+class TooLongError(Exception):
+    """The search did not end in the time that one reader may take."""
 
 
 class Filters(forms.Form):
@@ -113,9 +122,13 @@ def _draw(request: HttpRequest, membership: Membership, *, status: int) -> HttpR
     organization = membership.organization
     filters, letters = _filtered(request, organization)
     try:
-        rows, newer, older = _page(letters, after=request.GET.get("after", ""), before=request.GET.get("before", ""))
+        with _within(SEARCH_SECONDS):
+            rows, newer, older = _page(letters, after=request.GET.get("after", ""), before=request.GET.get("before", ""))
     except BadCursorError:
         raise Http404 from None
+    except TooLongError:
+        rows, newer, older = [], None, None
+        filters.add_error("reference" if filters.cleaned_data.get("reference") else "to", TOO_LONG)
     kept = {name: value for name, value in request.GET.items() if name in filters.fields and value}
     view = filters.cleaned_data.get("view") or ""
     tabs = [(name, word, counted(organization, statuses), name == view) for name, (word, statuses) in VIEWS.items()]
@@ -132,6 +145,19 @@ def _draw(request: HttpRequest, membership: Membership, *, status: int) -> HttpR
         older=urlencode({**kept, "after": older.encode()}) if older else "",
     )
     return render(request, "organisation/send_log.html", context, status=status)
+
+
+@contextmanager
+def _within(seconds: float) -> Iterator[None]:
+    """End a search of the whole log that takes longer: it would hold a connection for one reader. Raises TooLongError."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{seconds * 1000:.0f}ms"])
+            yield
+    except OperationalError as error:
+        if isinstance(error.__cause__, QueryCanceled):
+            raise TooLongError from error
+        raise
 
 
 def counted(organization: Organization, statuses: tuple[MessageStatus, ...] | None) -> tuple[int, bool]:

@@ -12,6 +12,7 @@ from directory.x509.names import EmailAddress
 from mailer.erasing import erase_recipient
 from mailer.models import MessageStatus
 from portal.views import send_log
+from portal.views.send_log import Filters
 from tests.portal.conftest import Letter
 from tests.portal.people import Cast, Person
 
@@ -106,6 +107,21 @@ def test_its_tabs_count_no_further_than_is_worth_waiting_for(cast: Cast, letter:
     page = cast.client(Person.OWNER).get(url(cast))
     assert {name: count for name, _word, count, _current in page.context["tabs"]} == {"": (2, True), "held": (2, False), "not-delivered": (1, False)}
     assert "2+" in page.text
+
+
+def test_it_gives_up_a_search_that_takes_too_long_and_says_what_would_not(cast: Cast, letter: Letter, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(send_log, "SEARCH_SECONDS", 0.001)
+    slow = Filters.apply
+    # Every row takes longer than the whole search may.
+    monkeypatch.setattr(Filters, "apply", lambda filters, letters: slow(filters, letters).extra(where=["pg_sleep(0.05) IS NOT NULL"]))
+    letter("dora@example.com")
+    client = cast.client(Person.OWNER)
+    for name in ("to", "reference"):
+        page = client.get(url(cast), {name: "or"})
+        assert page.status_code == 200
+        assert recipients(page) == []
+        assert list(page.context["filters"].errors) == [name]
+        assert "takes too long" in page.text
 
 
 def test_it_finds_a_whole_address_as_it_is_matched(cast: Cast, letter: Letter) -> None:

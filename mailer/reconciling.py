@@ -4,7 +4,8 @@ They are never sent again blindly. The relay's records decide; what they do not 
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from uuid import UUID
 
@@ -21,6 +22,8 @@ RECONCILER = "system:reconciler"
 CHUNK = 500
 # Past the lease, for the last octets of a session that is ending.
 GRACE = timedelta(seconds=1)
+# The number of the advisory lock; any that is used for nothing else.
+_LOCK = 0x1E77E710C
 
 # A message that ended many workers has a long lease, but no worker hands over longer than one lease after it said so:
 # whatever the row's lease says, the alarm does not wait for more.
@@ -43,13 +46,17 @@ class NotUnknownError(Exception):
 
 
 def reconcile(relay: RelayAnswers) -> int:
-    """Settle what is in doubt; returns how many messages were asked for. The relay is asked outside any transaction."""
+    """Settle what is in doubt; returns how many messages were asked for. The relay is asked outside any transaction.
+
+    One reconciler at a time: a relay that is slow to tell must not be asked the same by ever more of them.
+    """
     asked = 0
-    for source in (MessageStatus.HANDING, MessageStatus.UNKNOWN):
-        held = _take_over(source)
-        if held:
-            _settle(held, source, relay)
-            asked += len(held)
+    with _alone() as is_alone:
+        for source in (MessageStatus.HANDING, MessageStatus.UNKNOWN) if is_alone else ():
+            held = _take_over(source)
+            if held:
+                _settle(held, source, relay)
+                asked += len(held)
     return asked
 
 
@@ -71,6 +78,20 @@ def asked_for(messages: Sequence[Message]) -> list[Mail]:
     ]
 
 
+@contextmanager
+def _alone() -> Iterator[bool]:
+    """Whether no other process reconciles; the lock ends with this process's connection if not before."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
+        row: tuple[bool] | None = cursor.fetchone()
+        is_alone = row is not None and row[0]
+        try:
+            yield is_alone
+        finally:
+            if is_alone:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+
+
 def _take_over(status: MessageStatus) -> dict[UUID, bool]:
     """Messages whose worker had its time, for as long as an answer may take, and whether that was long ago."""
     lease = settings.LETTERLOCK_LEASE_SECONDS
@@ -89,8 +110,16 @@ def _settle(held: Mapping[UUID, bool], source: MessageStatus, relay: RelayAnswer
         # A session that is about to end is waited for, but not so long that the alarm comes late.
         too_long = outcome is Outcome.NOT_YET and held[message.id]
         steps[Outcome.IN_DOUBT if too_long else outcome].append(Step(message.id, message.lease_token))
-    move(steps[Outcome.TAKEN], source=source, target=MessageStatus.HANDED, event="reconciled_handed", actor=RECONCILER)
-    move(steps[Outcome.NOT_TAKEN], source=source, target=MessageStatus.SEALED, event="reconciled_not_taken", actor=RECONCILER, free=True)
+    move(steps[Outcome.TAKEN], source=source, target=MessageStatus.HANDED, event="reconciled_handed", actor=RECONCILER, even_if_lapsed=True)
+    move(
+        steps[Outcome.NOT_TAKEN],
+        source=source,
+        target=MessageStatus.SEALED,
+        event="reconciled_not_taken",
+        actor=RECONCILER,
+        even_if_lapsed=True,
+        free=True,
+    )
     if source == MessageStatus.HANDING:
-        for unknown in move(steps[Outcome.IN_DOUBT], source=source, target=MessageStatus.UNKNOWN, actor=RECONCILER):
+        for unknown in move(steps[Outcome.IN_DOUBT], source=source, target=MessageStatus.UNKNOWN, actor=RECONCILER, even_if_lapsed=True):
             logger.error("ALARM: whether the relay took message %s is unknown", unknown)

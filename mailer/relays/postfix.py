@@ -20,6 +20,7 @@ from mailer.relays.postfix_log import Line, LogError, first_time, lines, logs_of
 MARGIN = timedelta(minutes=10)
 # Stamps may have whole seconds, and two clocks.
 _BLUR = timedelta(seconds=2)
+_TELLING = frozenset({b"smtpd", b"cleanup", b"qmgr", b"master"})
 _COMPLETE = 0o700
 _HEAD_BYTES = 64 * 1024
 _QUEUES = ("incoming", "active", "deferred", "hold")
@@ -170,7 +171,7 @@ class Postfix:
                 if first < start:
                     break
         for path in chosen:
-            for line in lines(path, since=start):
+            for line in lines(path, since=start, programs=_TELLING):
                 story.tell(line)
         story.end_orphans(datetime.now(UTC) - self._idle)
         return story

@@ -11,12 +11,12 @@ class ScriptFailed(Exception):
 
 
 class Marionette:
-    def __init__(self, port: int, *, seconds: float = 60) -> None:
+    def __init__(self, port: int, *, seconds: float = 120) -> None:
         """Connect as soon as the program listens. Raises ScriptFailed if it does not in time."""
         end = time.monotonic() + seconds
         while True:
             try:
-                self._socket = socket.create_connection(("127.0.0.1", port), timeout=120)
+                self._socket = socket.create_connection(("127.0.0.1", port), timeout=180)
                 break
             except OSError as error:
                 if time.monotonic() > end:
@@ -27,7 +27,7 @@ class Marionette:
         self._read()
         self.command("WebDriver:NewSession", {"capabilities": {"alwaysMatch": {"acceptInsecureCerts": True}}})
         self.command("Marionette:SetContext", {"value": "chrome"})
-        self.command("WebDriver:SetTimeouts", {"script": 60_000})
+        self.command("WebDriver:SetTimeouts", {"script": 120_000})
 
     def run(self, script: str, *arguments: object) -> Any:
         """Run an asynchronous script, whose last argument is the function that takes its answer. Raises ScriptFailed."""

@@ -59,8 +59,8 @@ def banks(cast: Cast, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Thun
         yield program
 
 
-def shown(program: Thunderbird, sealer: Sealer, combination: Combination) -> Shown:
-    return program.shows(sealer(combination).mails[combination.receivers[0]])
+def shown(program: Thunderbird, sealer: Sealer, combination: Combination, *, patience: float = 30) -> Shown:
+    return program.shows(sealer(combination).mails[combination.receivers[0]], patience=patience)
 
 
 def as_shown(text: str) -> list[str]:
@@ -128,7 +128,7 @@ def test_it_does_not_trust_a_leaf_without_its_intermediates(started: Callable[[]
 
 @pytest.mark.parametrize("recipient", ["rsa", "p256"])
 def test_it_shows_an_empty_page_for_gcm_which_is_why_that_is_no_default(alices: Thunderbird, sealer: Sealer, recipient: str) -> None:
-    seen = shown(alices, sealer, Combination("rsa", DETACHED, recipient, ContentCipher.AES_256_GCM))
+    seen = shown(alices, sealer, Combination("rsa", DETACHED, recipient, ContentCipher.AES_256_GCM), patience=5)
     assert (seen.text.strip(), seen.encrypted_icon, seen.signed_icon) == ("", "", "")
 
 

@@ -92,9 +92,10 @@ class Thunderbird:
             self._end()
             raise
 
-    def shows(self, mail: bytes) -> Shown:
+    def shows(self, mail: bytes, *, patience: float = 30) -> Shown:
+        """`patience` is for how many seconds the two icons are waited for."""
         (self._folder / "mail.eml").write_bytes(mail)
-        found = self._marionette.run(_OPEN, str(self._folder / "mail.eml"))
+        found = self._marionette.run(_OPEN, str(self._folder / "mail.eml"), patience)
         assert "error" not in found, found["error"]
         assert found["loaded"], found
         return Shown(

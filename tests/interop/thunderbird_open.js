@@ -1,5 +1,5 @@
 // Put a mail into a local folder, open it as a person would, and tell what is shown once the S/MIME verdicts are in.
-const [path, answer] = arguments;
+const [path, patience, answer] = arguments;
 (async () => {
   const { MailServices } = ChromeUtils.importESModule("resource:///modules/MailServices.sys.mjs");
   const window = Services.wm.getMostRecentWindow("mail:3pane");
@@ -25,16 +25,16 @@ const [path, answer] = arguments;
   const tabs = window.document.getElementById("tabmail");
   const tab = tabs.openTab("mailMessageTab", { messageURI: address, background: false });
   const inTab = () => tab.chromeBrowser?.contentWindow;
-  const loaded = await until(() => inTab()?.location.href === "about:message" && inTab().gMessageURI === address && inTab().msgLoaded, 30);
+  const loaded = await until(() => inTab()?.location.href === "about:message" && inTab().gMessageURI === address && inTab().msgLoaded, 60);
   const shown = inTab();
   const icon = (id) => (shown.document.getElementById(id).getAttribute("src") || "").split("/").pop();
   // Each verdict comes at its own time; one that never comes is a finding.
-  await until(() => icon("signedHdrIcon") && icon("encryptedHdrIcon"), 5);
+  await until(() => icon("signedHdrIcon") && icon("encryptedHdrIcon"), patience);
   // Each text part stands in one of these, apart from the header fields and attachments that are printed with it.
   const page = shown.getMessagePaneBrowser().contentDocument;
   const texts = [...(page?.querySelectorAll(".moz-text-plain, .moz-text-flowed, .moz-text-html") ?? [])];
   const images = [...(page?.querySelectorAll("img") ?? [])];
-  await until(() => images.every((image) => image.complete), 5);
+  await until(() => images.every((image) => image.complete), 20);
   const found = {
     loaded,
     signature: shown.gSignatureStatus,

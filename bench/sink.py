@@ -3,25 +3,25 @@
 import asyncio
 import os
 import shutil
-import subprocess
 import sys
 from typing import cast
 
+from portal.running import bootstrap
+
 _PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
-_INSTALL = ("apt-get", "install", "-y", "-qq", "--no-install-recommends", "postfix")
 
 
 def command(port: int) -> tuple[str, list[str]]:
     """The program and its arguments. As root, Postfix is installed if it is not there."""
     found = shutil.which("smtp-sink", path=_PATH)
-    if found is None and os.getuid() == 0 and shutil.which("apt-get"):
-        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        subprocess.run(_INSTALL, env=quiet, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
+    if found is None and bootstrap.may_install():
+        bootstrap.install_from_apt(["postfix"])
         found = shutil.which("smtp-sink", path=_PATH)
     if found is None:
         print("  the sink is our own, in Python: smtp-sink needs `apt-get install postfix`", flush=True)
         return sys.executable, ["-m", "bench.sink", str(port)]
     return found, [*(["-u", "nobody"] if os.getuid() == 0 else []), f"127.0.0.1:{port}", "100"]
+
 
 _END = b"\r\n.\r\n"
 

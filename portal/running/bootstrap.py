@@ -30,6 +30,8 @@ ENGINES = {
         "default-jdk-headless": "/usr/bin/javac",
         "libbcmail-java": "/usr/share/java/bcmail.jar",
         "postfix": "/usr/sbin/postfix",
+        "python3-dkim": "/usr/lib/python3/dist-packages/dkim/__init__.py",
+        "python3-nacl": "/usr/lib/python3/dist-packages/nacl/__init__.py",
     },
     "soak": {"thunderbird": "/usr/bin/thunderbird"},
 }

@@ -7,8 +7,6 @@ from operator import attrgetter
 from typing import NamedTuple
 from uuid import UUID
 
-from django.db import connection
-
 from mailer.copying import fetch_bound
 from mailer.models import MessageStatus
 from mailer.words import MASK, without_addresses
@@ -70,6 +68,12 @@ _PERSON = "lower(split_part(m.recipient, '@', 1)) AS person"
 _MASKED = r"""CASE WHEN length(person) > 2 AND strpos(lower(detail), person) > 0
     THEN regexp_replace(detail, '(^|\W)' || regexp_replace(person, '(\W)', '\\\1', 'g') || '(?=\W|$)', '\1' || %(mask)s, 'gi')
     ELSE detail END"""
+_NOTE = f"""
+    INSERT INTO mailer_sendevent (message_id, organization_id, at, attempt, event, detail, actor)
+    SELECT id, organization_id, COALESCE(%(at)s::timestamptz, clock_timestamp()), attempt, %(event)s, {_MASKED}, %(actor)s
+    FROM (SELECT m.*, %(detail)s::text AS detail, {_PERSON} FROM mailer_message m WHERE m.id = ANY(%(ids)s)) noted
+    RETURNING message_id
+"""  # noqa: S608 - put together from the constants above
 
 
 class _Kind(NamedTuple):
@@ -175,9 +179,5 @@ def move(
 
 def note(messages: Sequence[UUID], *, event: str, actor: str, detail: str = "", at: datetime | None = None) -> None:
     """Write into the send log what is no change of status. With `at` None the time is the database's."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO mailer_sendevent (message_id, organization_id, at, attempt, event, detail, actor) "
-            "SELECT id, organization_id, COALESCE(%s::timestamptz, clock_timestamp()), attempt, %s, %s, %s FROM mailer_message WHERE id = ANY(%s)",
-            [at, event, without_addresses(detail), actor, list(messages)],
-        )
+    parameters = {"ids": list(messages), "at": at, "event": event, "detail": without_addresses(detail), "actor": actor, "mask": MASK}
+    fetch_bound(_NOTE, parameters)

@@ -77,6 +77,8 @@ def test_it_masks_notes(bills: SigningIdentity, now: datetime) -> None:
     accepted = send(bills, letter(TO), at=now)
     note([accepted.messages[0].id], event="in_doubt", detail=f"closed after <{TO}>", actor="system:worker")
     assert SendEvent.objects.get(event="in_doubt").detail == "closed after <***>"
+    note([accepted.messages[0].id], event="delayed", detail="mailbox of Dora.Frost is full", actor="system:relay")
+    assert SendEvent.objects.get(event="delayed").detail == "mailbox of *** is full"
 
 
 def test_it_is_held_by_the_database(bills: SigningIdentity, now: datetime) -> None:

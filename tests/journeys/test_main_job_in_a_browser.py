@@ -54,6 +54,8 @@ NO_PAGES = {
     "review-claim": "leads on at once",
     "review-give-back": "leads on at once",
     "review-decide": "leads on at once",
+    "admin:mailer_relaylog_change": "no relay with a log of its own is part of the journey",
+    "admin:mailer_relayedmail_change": "no relay with a log of its own is part of the journey",
     "admin:login": "leads on at once",
     "admin:jsi18n": "a script",
     "admin:autocomplete": "JSON",

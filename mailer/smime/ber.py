@@ -9,7 +9,7 @@ from typing import NamedTuple
 from .errors import MalformedCms, TooLarge
 
 MAX_DEPTH = 32
-MAX_ELEMENTS = 500_000
+MAX_ELEMENTS = 1_000_000
 
 _CONSTRUCTED = 0x20
 _LONG_FORM = 0x80

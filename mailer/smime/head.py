@@ -47,8 +47,11 @@ class Head(NamedTuple):
         return self._typed.get_content_type()
 
     def parameter(self, name: str) -> str:
-        """A parameter of Content-Type, empty if there is none."""
-        found = self._typed.get_param(name, "")
+        """A parameter of Content-Type, empty if there is none. Raises MalformedCms if it is there twice: programs take the first or the last."""
+        typed = self._typed
+        if sum(given.lower().partition("*")[0] == name for given, _ in typed.get_params([])) > 1:
+            raise MalformedCms(f"the parameter {name} is there twice")
+        found = typed.get_param(name, "")
         return str(found[2] if isinstance(found, tuple) else found)
 
     @property
@@ -91,4 +94,5 @@ def _read(octets: bytes) -> Head:
                 raise TooLarge(f"more than {MAX_FIELDS} header fields")
     matched = [_FIELD.fullmatch(bytes(line)) for line in unfolded]
     fields = tuple(Field(field[1].decode("ascii").lower(), field[2].decode("utf-8", "surrogateescape").strip()) for field in matched if field)
-    return Head(fields, odd=len(fields) < len(matched))
+    # A carriage return alone ends a line in some programs, and NUL a value.
+    return Head(fields, odd=len(fields) < len(matched) or any(b"\r" in line or b"\x00" in line for line in unfolded))

@@ -23,6 +23,7 @@ _SIGNATURE_TYPES = frozenset({"application/pkcs7-signature", "application/x-pkcs
 # Where a gateway has lost the type, the file name tells (RFC 8551 section 3.9).
 _ANY_TYPE = "application/octet-stream"
 _CMS_NAMES = (".p7m", ".p7z")
+_IDENTITY = frozenset({"7bit", "8bit", "binary"})
 _BARE_LINE_END = re.compile(rb"(?<!\r)\n")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]*={0,2}\Z")
 
@@ -95,6 +96,8 @@ def _is_cms(head: Head) -> bool:
 
 def _detached(head: Head, body: bytes) -> Wrapped:
     """The two parts of a multipart/signed (RFC 1847 section 2.1)."""
+    if head.transfer_encoding not in _IDENTITY:
+        raise MalformedCms("an encoded multipart")  # RFC 2045 section 6.4: some decode it nevertheless, and see other parts
     parts, epilogue = _cut(head, body)
     if len(parts) != 2:  # noqa: PLR2004 - the content and its signature
         raise MalformedCms("multipart/signed has two parts")
@@ -150,7 +153,7 @@ def _decoded(head: Head, body: bytes) -> bytes:
     encoding = head.transfer_encoding
     if encoding == "quoted-printable":
         body = quopri.decodestring(body)
-    elif encoding not in {"base64", "7bit", "8bit", "binary"}:
+    elif encoding not in _IDENTITY | {"base64"}:
         raise MalformedCms("a transfer encoding that CMS is not sent in")
     # Not only what says binary is: AS2 sends octets without saying so, and some send base64 as 7bit.
     if encoding != "base64" and body[:1] == bytes((SEQUENCE,)):

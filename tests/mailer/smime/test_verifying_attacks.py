@@ -194,6 +194,25 @@ def two_boundaries(scene: Scene) -> bytes:
     return HEAD + scene.signed().replace(b'Content-Type: multipart/signed; protocol="application/pkcs7-signature";', evil)
 
 
+def second_boundary(scene: Scene) -> bytes:
+    """The genuine delimiter first, and another one for programs that take the last."""
+    return HEAD + scene.signed().replace(b"multipart/signed;", b"multipart/signed; micalg=sha-256;").replace(
+        b"\r\n\r\n", b';\r\n boundary="evil"\r\n\r\n', 1
+    )
+
+
+def encoded_multipart(scene: Scene) -> bytes:
+    return HEAD + b"Content-Transfer-Encoding: quoted-printable\r\n" + scene.signed()
+
+
+def sender_behind_a_carriage_return(scene: Scene) -> bytes:
+    return b"X-Note: x\rFrom: charlie@example.org\r\n" + HEAD + scene.signed()
+
+
+def sender_behind_a_nul(scene: Scene) -> bytes:
+    return b"X-Note: x\x00\r\n" + HEAD + scene.signed()
+
+
 def two_senders(scene: Scene) -> bytes:
     return b"From: charlie@example.org\r\n" + HEAD + scene.signed()
 
@@ -248,7 +267,8 @@ def certificate_left_out(scene: Scene) -> bytes:
 ATTACKS: list[Attack] = [
     stripped, stripped_and_sealed_again, signed_by_charlie, sealed_and_signed_by_charlie, signed_around_the_banks_ciphertext, part_before, part_after,
     alternative, related, forwarded_inside, footer, third_part, another_content, another_content_in_an_opaque_one, signature_of_another_part,
-    opaque_content_in_a_detached_signature, two_content_types, two_boundaries, two_senders, foreign_reply, foreign_sender, name_of_the_bank,
+    opaque_content_in_a_detached_signature, two_content_types, two_boundaries, second_boundary, encoded_multipart,
+    sender_behind_a_carriage_return, sender_behind_a_nul, two_senders, foreign_reply, foreign_sender, name_of_the_bank,
     header_inside_says_the_bank, ciphertext_in_two_parts, cbc_gadget, blocks_moved,
 ]  # fmt: skip
 WHY = {
@@ -270,6 +290,10 @@ WHY = {
     "opaque_content_in_a_detached_signature": {Outcome.MALFORMED},
     "two_content_types": {Outcome.MALFORMED},
     "two_boundaries": {Outcome.MALFORMED},
+    "second_boundary": {Outcome.MALFORMED},
+    "encoded_multipart": {Outcome.MALFORMED},
+    "sender_behind_a_carriage_return": {Outcome.SENDER_UNCLEAR},
+    "sender_behind_a_nul": {Outcome.SENDER_UNCLEAR},
     "two_senders": {Outcome.SEVERAL_SENDERS},
     "foreign_reply": {Outcome.FOREIGN_REPLY_TO},
     "foreign_sender": {Outcome.FOREIGN_SENDER_FIELD},

@@ -11,6 +11,7 @@ from . import der, oids
 from .der import BIT_STRING, CONTEXT_0, CONTEXT_1, INTEGER, OCTET_STRING, OID, SEQUENCE, SET
 from .errors import MalformedCms, TooLarge, UnsupportedAlgorithm
 from .foreign import AUTHENTICATED_ENVELOPED_DATA
+from .names import comparable
 from .reader import MAX_CMS, Reader
 
 MAX_RECIPIENT_INFOS = 1000
@@ -108,8 +109,18 @@ def _read_recipients(infos: Reader, names: Collection[bytes] | None) -> tuple[Tr
         count += max(1, len(read_now))
         if count > MAX_RECIPIENT_INFOS:
             raise TooLarge(f"more than {MAX_RECIPIENT_INFOS} recipients")
-        found += [recipient for recipient in read_now if names is None or recipient.name in names]
-    return tuple(found)
+        found += read_now
+    return tuple(found if names is None else _named(found, names))
+
+
+def _named(recipients: list[Transported | Agreed], names: Collection[bytes]) -> list[Transported | Agreed]:
+    """Those that are among the names; where none is, those whose issuer is the same in other words, under the name that was asked for."""
+    exact = [recipient for recipient in recipients if recipient.name in names]
+    if exact:
+        return exact
+    alike = {comparable(name): name for name in names}
+    written = [(recipient, alike.get(comparable(recipient.name))) for recipient in recipients]
+    return [recipient._replace(name=name) for recipient, name in written if name is not None]
 
 
 def _read_transport(info: Reader) -> Transported:

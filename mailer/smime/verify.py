@@ -22,6 +22,7 @@ from .der import SET
 from .errors import KeyRefused, LegacyAlgorithm, MalformedCms, TooLarge, UnsupportedAlgorithm
 from .foreign import DIGESTS
 from .key_identifiers import identifiers_of
+from .names import comparable
 from .outcomes import INTACT, Outcome
 from .signatures import load_key, scheme_of
 from .signed_data import SignedData, SignerInfo
@@ -157,13 +158,16 @@ def _judge_signer(signed: SignedData, info: SignerInfo, content: _Content, asked
 
 
 def _certificate_of(info: SignerInfo, certificates: Sequence[bytes]) -> bytes | None:
+    named: list[tuple[bytes, bytes]] = []
     for certificate in certificates:
         try:
-            if info.name == cut(certificate).issuer_and_serial or info.name in map(envelopes.key_identifier, identifiers_of(certificate)):
-                return certificate
+            names = [cut(certificate).issuer_and_serial, *map(envelopes.key_identifier, identifiers_of(certificate))]
         except KeyRefused:
             continue  # one that cannot be read is nobody's
-    return None
+        if info.name in names:
+            return certificate
+        named.append((names[0], certificate))
+    return next((certificate for name, certificate in named if comparable(name) == comparable(info.name)), None)
 
 
 def _check_signature(content_type: bytes, info: SignerInfo, values: attributes.Values, content: _Content, certificate: bytes) -> Outcome:

@@ -200,6 +200,7 @@ def _by_layers(layers: Sequence[Layer], ended: Outcome) -> Outcome:
         if ended is Outcome.NOT_OPENED:
             return ended
         return Outcome.SIGNED_OUTSIDE if signatures else ended
-    if counting[0].verified and any(inner.detached for inner in counting[1:]):
+    # Two opaque ones are taken off in turn by every program; where a text can be read without, it shows the one or the other signer.
+    if counting[0].verified and len(counting) > 1 and any(signed.detached for signed in counting):
         return Outcome.NESTED_SIGNATURE
     return counting[0].outcome

@@ -313,6 +313,21 @@ def test_it_calls_no_attack_verified_and_says_why(scene: Scene, attack: Attack) 
     assert reading.outcome in WHY[attack.__name__]
 
 
+@pytest.mark.parametrize(
+    ("inner", "outer", "outcome"),
+    [
+        (SignatureForm.DETACHED, SignatureForm.DETACHED, Outcome.NESTED_SIGNATURE),
+        (SignatureForm.DETACHED, SignatureForm.OPAQUE, Outcome.NESTED_SIGNATURE),
+        (SignatureForm.OPAQUE, SignatureForm.DETACHED, Outcome.NESTED_SIGNATURE),
+        (SignatureForm.OPAQUE, SignatureForm.OPAQUE, Outcome.VERIFIED),
+    ],
+)
+def test_it_tells_one_signature_inside_another(scene: Scene, inner: SignatureForm, outer: SignatureForm, outcome: Outcome) -> None:
+    """Charlie's text under the bank's signature is the bank's word, where no program can show it as Charlie's."""
+    nested = scene.signed(scene.signed(signer=scene.charlie, form=inner), form=outer)
+    assert scene.read(HEAD + nested).outcome is outcome
+
+
 def test_it_decrypts_nothing_that_is_a_part_of_something(scene: Scene) -> None:
     reading = scene.read(ciphertext_in_two_parts(scene))
     assert not reading.layers

@@ -20,7 +20,10 @@ ORDER_SECONDS = 30
 
 @dataclass
 class Butcher:
-    """Carries out kills. `hits` counts the rows that a worker's death left behind, by the state they were in; `kills` what was killed."""
+    """Carries out kills. `hits` counts the rows that a worker's death left behind, by the state they were in; `kills` what was killed.
+
+    `around` counts what was on its way at all when something was killed at no chosen step.
+    """
 
     ground: Ground
     client: Client
@@ -28,6 +31,7 @@ class Butcher:
     hits: Counter[str] = field(default_factory=Counter)
     deaths: Counter[str] = field(default_factory=Counter)
     kills: Counter[str] = field(default_factory=Counter)
+    around: Counter[str] = field(default_factory=Counter)
     stopped: dict[int, float] = field(default_factory=dict)
     _seen: int = 0
     _orders: int = 0
@@ -60,6 +64,7 @@ class Butcher:
         self.kills[what] += 1
         if what in {"worker process", "web process"}:
             self._kill_a_fork(what.removesuffix(" process"))
+            self._look_around()
         elif what == "postgresql":
             self.ground.kill_postgresql()
             time.sleep(self.chance.uniform(0, 0.5))
@@ -71,8 +76,15 @@ class Butcher:
         else:
             child = self.chance.choice(self._named(what))
             child.kill()
+            self._look_around()
             time.sleep(self.chance.uniform(0, 0.5))
             child.start()
+
+    def _look_around(self) -> None:
+        """What was in the hands of any worker when a process was killed at no chosen step."""
+        with contextlib.suppress(psycopg.OperationalError):
+            query = "SELECT status, count(*) FROM mailer_message WHERE status IN ('sealing', 'sealed', 'handing') GROUP BY status"
+            self.around.update({str(status): int(str(count)) for status, count in self.ground.rows(query)})
 
     def _kill_a_fork(self, name: str) -> None:
         forks = [pid for child in self._named(name) for pid in child.forks() if pid not in self.stopped]

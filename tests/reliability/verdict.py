@@ -54,6 +54,7 @@ class Report:
     kills: Mapping[str, int]
     deaths_by_state: Mapping[str, int]
     rows_by_state: Mapping[str, int]
+    rows_around_other_kills: Mapping[str, int]
     answers: Mapping[int, int]
     events: Mapping[str, int]
     seconds: float
@@ -120,6 +121,7 @@ def report(ground: Ground, client: Client, butcher: Butcher, *, seed: int, copie
         kills=dict(butcher.kills),
         deaths_by_state=dict(butcher.deaths),
         rows_by_state=dict(butcher.hits),
+        rows_around_other_kills=dict(butcher.around),
         answers=dict(client.answers),
         events=dict(Counter(event for history in histories.values() for event in history)),
         seconds=round(time.monotonic() - began, 1),

@@ -2,13 +2,11 @@
 
 import csv
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from urllib.parse import urlencode
 
 from django import forms
 from django.contrib import messages
-from django.db import OperationalError, connection, transaction
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
@@ -16,7 +14,6 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
-from psycopg.errors import QueryCanceled
 
 from directory.models import Organization
 from directory.x509.errors import MalformedAddressError
@@ -24,6 +21,7 @@ from directory.x509.names import EmailAddress
 from mailer.models import Message, MessageStatus
 from mailer.sendlog import BadCursorError, Cursor, messages_of
 from onboarding.models import Membership
+from portal.patience import TooLongError, within
 from portal.statuses import NOT_DELIVERED
 from portal.views.access import member_page, room
 
@@ -39,10 +37,6 @@ VIEWS = {
 }
 COLUMNS = ("id", "accepted_at", "recipient", "status", "reference", "certificate", "message_id", "updated_at")
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
-
-
-class TooLongError(Exception):
-    """The search did not end in the time that one reader may take."""
 
 
 class Filters(forms.Form):
@@ -122,7 +116,7 @@ def _draw(request: HttpRequest, membership: Membership, *, status: int) -> HttpR
     organization = membership.organization
     filters, letters = _filtered(request, organization)
     try:
-        with _within(SEARCH_SECONDS):
+        with within(SEARCH_SECONDS):
             rows, newer, older = _page(letters, after=request.GET.get("after", ""), before=request.GET.get("before", ""))
     except BadCursorError:
         raise Http404 from None
@@ -145,19 +139,6 @@ def _draw(request: HttpRequest, membership: Membership, *, status: int) -> HttpR
         older=urlencode({**kept, "after": older.encode()}) if older else "",
     )
     return render(request, "organisation/send_log.html", context, status=status)
-
-
-@contextmanager
-def _within(seconds: float) -> Iterator[None]:
-    """End a search of the whole log that takes longer: it would hold a connection for one reader. Raises TooLongError."""
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{seconds * 1000:.0f}ms"])
-            yield
-    except OperationalError as error:
-        if isinstance(error.__cause__, QueryCanceled):
-            raise TooLongError from error
-        raise
 
 
 def counted(organization: Organization, statuses: tuple[MessageStatus, ...] | None) -> tuple[int, bool]:

@@ -3,12 +3,15 @@
 import re
 from datetime import datetime, timedelta
 
+import pytest
+from django.db import connection
 from django.urls import reverse
 
 from directory.models import Organization
 from directory.organizations import suspend
 from mailer.models import Issuance, IssuanceStatus, MessageStatus, SigningIdentity
 from portal.charts import Day, Series, columns
+from portal.views import dashboard
 from portal.views.dashboard import DAYS, fortnight
 from tests.portal.conftest import Letter
 from tests.portal.people import Cast, Person
@@ -37,6 +40,22 @@ def test_it_puts_every_letter_on_its_day(cast: Cast, letter: Letter, now: dateti
     page = cast.client(Person.OWNER).get(url(cast)).text
     assert len(re.findall(r'<rect class="mark-(?!body)', page)) == len(chart.bars) == 3
     assert page.index('<svg class="plot') < page.index("The numbers")
+
+
+def test_it_goes_without_the_chart_where_counting_takes_too_long(cast: Cast, letter: Letter, monkeypatch: pytest.MonkeyPatch) -> None:
+    letter(status=MessageStatus.HELD)
+
+    def slow(*_arguments: object, **_named: object) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_sleep(5)")
+
+    monkeypatch.setattr(dashboard, "CHART_SECONDS", 0.01)
+    monkeypatch.setattr(dashboard, "fortnight", slow)
+    page = cast.client(Person.OWNER).get(url(cast))
+    assert page.status_code == 200
+    assert page.context["chart"] is None
+    assert page.context["figures"]["held"] == 1
+    assert "more letters than can be counted" in page.text
 
 
 def test_it_lists_what_waits_for_this_person(cast: Cast, now: datetime) -> None:

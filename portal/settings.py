@@ -31,8 +31,8 @@ LETTERLOCK_DEMO = _env.boolean("LETTERLOCK_DEMO", default=False)
 LETTERLOCK_STATE = Path(_env.text("LETTERLOCK_STATE", str(BASE_DIR / "var")))
 LETTERLOCK_SIGNER_SOCKET = Path(_env.text("LETTERLOCK_SIGNER_SOCKET", str(LETTERLOCK_STATE / "signer.sock")))
 LETTERLOCK_SMTP_URL = _env.address("LETTERLOCK_SMTP_URL", "smtp://127.0.0.1:25", schemes=frozenset({"smtp", "smtps"}))
-# How long a worker holds what it took, and how long it waits for each of the relay's replies. The relay's idle timeout lies between the two:
-# a worker that wakes after its lease must find its session closed.
+# How long a worker holds what it took, and how long it waits for each of the relay's replies. The relay's idle timeout lies between one such
+# wait and three, which is what a worker keeps of its lease for DATA: if it wakes after its lease it must find its session closed.
 LETTERLOCK_LEASE_SECONDS = _env.integer("LETTERLOCK_LEASE_SECONDS", 60, least=5, most=3600)
 LETTERLOCK_SMTP_SECONDS = _env.integer("LETTERLOCK_SMTP_SECONDS", 10, least=1, most=300)
 if 5 * LETTERLOCK_SMTP_SECONDS > LETTERLOCK_LEASE_SECONDS:

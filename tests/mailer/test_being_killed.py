@@ -21,6 +21,7 @@ from mailer.models import Message, MessageStatus, SendEvent, SigningIdentity
 from mailer.reconciling import reconcile
 from mailer.relays import Folder
 from mailer.sending import drain
+from mailer.transport import data_seconds
 from portal.running.inbox import IDLE_SECONDS, InboxServer
 from tests.mailer.letters import SECRET_WORDS, Desk, history, letter, publish_for, send
 
@@ -121,6 +122,6 @@ def test_a_real_worker_is_woken_by_accepting(bills: SigningIdentity, desk: Desk,
     assert Message.objects.get().status == MessageStatus.HANDED
 
 
-def test_it_leases_longer_than_the_relay_waits() -> None:
-    """Else a worker that sleeps through its lease could still end its DATA after another has sent the mail."""
-    assert timedelta(seconds=IDLE_SECONDS) < claiming.lease()
+def test_the_relay_ends_a_silent_session_before_the_lease_ends() -> None:
+    """Else a worker that sleeps through its lease could still end its DATA after another has sent the mail: it begins no DATA later."""
+    assert IDLE_SECONDS <= data_seconds() < claiming.lease().total_seconds()

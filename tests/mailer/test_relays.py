@@ -6,10 +6,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pytest_django import Settings
 
 from mailer.relays import Folder, Idempotent, Mail, Outcome, Postfix, Silent, relay_answers
 from mailer.relays.postfix_log import Clock, LogError, lines, parse
+from mailer.relays.postfix_tales import tales
 
 OURS, OTHER = "<4f1c@bank.example.com>", "<9d2e@bank.example.com>"
 QUEUE = "4jZ4cG2sgbzLGHb"
@@ -194,6 +197,16 @@ def test_it_goes_on_after_anything(tmp_path: Path, spool: Path) -> None:
     log.write_bytes(b"\x00\xff\n\n" + b"x" * 100_000 + b"\nNov 99 99:99:99 relay postfix/qmgr[1]: 0: from=<\n" + good)
     os.utime(log, (HANDING.timestamp() + 1, HANDING.timestamp() + 1))
     assert ask(log, spool) is Outcome.TAKEN
+
+
+@given(st.binary(max_size=300), st.integers(0, 120), st.integers(0, 40))
+def test_no_line_is_more_than_it_can_take(junk: bytes, place: int, cut: int) -> None:
+    """A line is one of Postfix's or is left out; what it says of a queue file is text and flags."""
+    good = f"{traditional(NOW)}smtp[3]: {QUEUE}: to=<a@b>, relay=c[1.2.3.4]:25, delay=1, delays=1/0/0/0, dsn=2.0.0, status=sent (250 ok)\n".encode()
+    clock = Clock(NOW)
+    found = [parse(line, clock) for raw in (junk, good[:place] + junk + good[place + cut :]) for line in raw.splitlines(keepends=True)]
+    for tale in tales(line for line in found if line is not None):
+        assert not set(tale.words) & {chr(code) for code in (*range(32), *range(127, 160))}
 
 
 def test_a_line_without_its_end_is_not_read_yet() -> None:

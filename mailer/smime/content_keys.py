@@ -120,8 +120,8 @@ def _agreed(key: ec.EllipticCurvePrivateKey, sent: Agreed, size: int) -> bytes:
         if len(sent.material) > _MAX_MATERIAL:
             raise UnsupportedAlgorithm(f"keying material of more than {_MAX_MATERIAL} bytes")
         material = explicit(0, octet_string(sent.material))
-    # The wrap algorithm as it was sent: with NULL or without gives different keys.
-    shared_info = sequence(wrap.encoded, material, explicit(2, octet_string((wrap_bytes * 8).to_bytes(4, "big"))))
+    # The wrap algorithm with NULL or without, as it was sent: that gives different keys. SharedInfo is DER, whatever lengths were on the wire.
+    shared_info = sequence(sequence(wrap.name, wrap.parameters or b""), material, explicit(2, octet_string((wrap_bytes * 8).to_bytes(4, "big"))))
     try:
         point = ec.EllipticCurvePublicKey.from_encoded_point(key.curve, sent.point)
         shared = key.exchange(ec.ECDH(), point)

@@ -44,9 +44,14 @@ def open_envelope(envelope: bytes, openers: Sequence[Opener], *, max_size: int =
 def verify(entity: bytes, *, at: datetime, roots: Sequence[bytes] = (), trust: Trust | None = None, sender: str | None = None) -> Verification:
     """As `verify.verify`. Raises nothing: what cannot be read under the limits is TOO_SLOW, TOO_LARGE or MALFORMED."""
     try:
-        return _ask("verify_entity", _verification, entity, at, _plain(trust or Trust(roots)), sender)
+        return judged(entity, at=at, trust=trust or Trust(roots), sender=sender)
     except SmimeError as error:
         return Verification(mail.outcome_of(error))
+
+
+def judged(entity: bytes, *, at: datetime, trust: Trust, sender: str | None = None) -> Verification:
+    """As `verify`, but raises TooSlow, TooLarge and ParsingFailed where the other process gave nothing."""
+    return _ask("verify_entity", _verification, entity, at, _plain(trust), sender)
 
 
 def read_mail(message: bytes, openers: Sequence[Opener] = (), *, trust: Trust, at: datetime) -> Reading:

@@ -83,12 +83,11 @@ class Reader:
 
 
 class Algorithm:
-    """An AlgorithmIdentifier (RFC 5280 section 4.1.1.2): the identifier's DER, the parameters' encoding or None, and the whole as sent."""
+    """An AlgorithmIdentifier (RFC 5280 section 4.1.1.2): the identifier's DER, the parameters' encoding or None."""
 
     def __init__(self, encoded: bytes) -> None:
         """Raises MalformedCms."""
         reader = Reader.of(encoded).enter(SEQUENCE)
-        self.encoded = encoded
         self.name = reader.whole(0x06)
         self.parameters = reader.whole() if reader.tag is not None else None
         reader.close()

@@ -135,6 +135,10 @@ class Flight:
 
     def _take_in(self, lane: Lane, *, now: float) -> None:
         while lane.take_in(now=now) and lane.sending is not None:
+            if time.monotonic() > self._ends_by:
+                # A process that slept through its lease: the mail may be somebody else's by now.
+                lane.give_up("there was no time left")
+                return
             lane.send(lane.sending.octets, now=now)
             if lane.pipelines:
                 self._offer_next(lane)

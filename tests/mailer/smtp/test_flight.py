@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from mailer.smtp.flight import Flight
-from mailer.smtp.lane import End, Ended
+from mailer.smtp.lane import End, Ended, Lane
 from mailer.smtp.opening import open_session
 from mailer.smtp.wire import Mail
 from tests.mailer.false_relays import END, Answer, FalseRelay, running, say
@@ -209,6 +209,24 @@ def test_it_holds_back_what_was_committed_too_late() -> None:
             connection.quit()
     assert book.ends == {TO: End.HELD_BACK}
     assert [mail.key for mail in flight.left] == [OTHER]
+    assert relay.mails == []
+
+
+def test_it_sends_nothing_after_sleeping_through_its_lease(book: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process stood still after DATA: the relay's word has come, and its session is open, but the mail may be somebody else's by now."""
+    begin = Lane.begin
+
+    def begin_and_sleep(lane: Lane, *, now: float) -> None:
+        begin(lane, now=now)
+        lane.connection.flush()
+        time.sleep(1.0)
+
+    monkeypatch.setattr(Lane, "begin", begin_and_sleep)
+    with running(FalseRelay()) as relay:
+        now = time.monotonic()
+        flight = Flight(mails_to(TO), book, seconds=5, begins_by=now + 0.8, ends_by=now + 0.9)
+        flight.fly([open_session(relay_at(relay))])
+    assert book.ends == {TO: End.CUT}
     assert relay.mails == []
 
 

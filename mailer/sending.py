@@ -28,7 +28,7 @@ from mailer.resting import RestingDomains
 from mailer.sealing import seal_all
 from mailer.smtp.lane import End, Ended
 from mailer.smtp.wire import Mail
-from mailer.transport import data_seconds, hand_over
+from mailer.transport import data_seconds, hand_over, leave_idle_sessions
 
 logger = logging.getLogger(__name__)
 # How long one call keeps claiming; other tasks wait for the same workers.
@@ -57,6 +57,7 @@ def drain(*, at: datetime, seconds: float = SECONDS) -> int:
         looks = now - looked > _LAPSED_SECONDS
         claimed = claim(lapsed=looks, resting=resting.now())
         if not claimed.messages:
+            leave_idle_sessions()
             return worked
         if looks and not claimed.lapsed:
             looked = now

@@ -46,6 +46,11 @@ def relay() -> Relay:
     )
 
 
+def leave_idle_sessions() -> None:
+    """End the sessions that have been idle for too long to be used again."""
+    pool.tidy(relay())
+
+
 def hand_over(mails: Sequence[Mail], book: Book, *, deadline: float) -> Rest:
     """Hand over what can be before the deadline (monotonic), when the caller's lease ends; `book` is told how each mail ended."""
     to = relay()

@@ -1,10 +1,13 @@
 """The way to the relay as the settings have it, with the inbox and with relays that are away or break every session."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
 
 import pytest
+from django.conf import settings as django_settings
 from pytest_django import Settings
 
 from mailer import transport
@@ -84,6 +87,34 @@ def test_it_has_at_most_so_many_sessions_and_keeps_them(settings: Settings, ends
             hand(mails(10), ends)
         assert len(false.heard) == 3
     assert ends.ends == [End.TAKEN] * 30
+
+
+def test_it_leaves_sessions_that_are_idle(settings: Settings, ends: Ends) -> None:
+    with running(FalseRelay()) as false:
+        settings.LETTERLOCK_SMTP_URL = false.url
+        hand(mails(2), ends)
+        transport.leave_idle_sessions()
+        assert len(transport.pool._kept) == 2
+        for connection in transport.pool._kept:
+            connection.used -= 11
+        transport.leave_idle_sessions()
+        assert transport.pool._kept == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"LETTERLOCK_LEASE_SECONDS": "10", "LETTERLOCK_SMTP_SECONDS": "3"}, "LETTERLOCK_SMTP_SECONDS: must be at most a fifth"),
+        ({"LETTERLOCK_SMTP_TLS": "never"}, "LETTERLOCK_SMTP_TLS: must be one of: opportunistic, verified"),
+        ({"LETTERLOCK_RELAY_SESSIONS": "0"}, "LETTERLOCK_RELAY_SESSIONS: must be a whole number from 1"),
+    ],
+    ids=["waits", "tls", "sessions"],
+)
+def test_it_does_not_start_with_settings_that_could_send_twice_or_never(wrong: dict[str, str], words: str) -> None:
+    environment = {"SECRET_KEY": "x", "DATABASE_URL": "postgres://x@/x", "REDIS_URL": "redis://x", "LETTERLOCK_POLICY_ARC": "1.3", **wrong}
+    command = [sys.executable, "-c", "import portal.settings"]
+    done = subprocess.run(command, cwd=django_settings.BASE_DIR, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert words in done.stderr
 
 
 def test_it_opens_new_sessions_where_the_kept_ones_are_gone(inbox_server: InboxServer, settings: Settings, ends: Ends) -> None:

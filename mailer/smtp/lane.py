@@ -125,7 +125,7 @@ class Lane:
         """The session is over. What was offered stays for the flight to offer elsewhere."""
         self.fault = fault
         if self.sending is not None:
-            is_whole = _Wait.END in self._waits and self.connection.unsent <= self._behind
+            is_whole = _Wait.END in self._waits and self._is_sent
             self._end(End.IN_DOUBT if is_whole else End.CUT, words=fault)
         self.is_accepted = False
         self._waits.clear()
@@ -139,6 +139,9 @@ class Lane:
             # Put back, so that `give_up` sees how far the mail had come.
             self._waits.appendleft(wait)
             self.give_up("the relay asks where there is nothing to ask")
+            return False
+        if wait is _Wait.END and not self._is_sent:
+            self._answered_early(reply)
             return False
         match wait:
             case _Wait.RESET:
@@ -154,6 +157,17 @@ class Lane:
         if reply.code == CLOSING and not self.fault:
             self.give_up(str(reply))
         return False
+
+    @property
+    def _is_sent(self) -> bool:
+        """The mail in DATA has left this process; what was put behind it need not have."""
+        return self.connection.unsent <= self._behind
+
+    def _answered_early(self, reply: Reply) -> None:
+        """An answer to a mail that the relay cannot have seen the end of: a refusal is one, `taken` is the answer to something else."""
+        if not reply.accepted:
+            self._end(End.DENIED, reply=reply)
+        self.give_up(str(reply) if not reply.accepted else "the relay takes a mail that it has not seen")
 
     def _reset(self, reply: Reply) -> None:
         if reply.accepted:

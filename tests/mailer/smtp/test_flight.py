@@ -141,6 +141,17 @@ def test_it_is_not_in_doubt_where_the_end_of_a_mail_was_never_sent(book: Ledger)
     assert book.ends == {TO: End.CUT}
 
 
+@pytest.mark.parametrize(("early", "end"), [(b"250 taken\r\n", End.CUT), (b"552 too large\r\n", End.DENIED)], ids=["250", "552"])
+def test_an_answer_ahead_of_the_mail_takes_nothing(early: bytes, end: End, book: Ledger) -> None:
+    """A relay that is out of step, or Charlie's: whatever it says, it has not seen the mail. Its session ends, the others go on."""
+    with running(FalseRelay({"DATA": say(b"354 go on\r\n" + early, b"354 go on\r\n")})) as relay:
+        fly(relay, mails_to(*many(4)), book)
+    assert sorted(book.ends.values()) == sorted([end, *[End.TAKEN] * 3])
+    (other,) = [one for one in book.ended if one.end is not End.TAKEN]
+    assert ("has not seen" if end is End.CUT else "552 too large") in (other.words or str(other.reply))
+    assert len(relay.heard) == 2
+
+
 def test_it_waits_no_longer_than_it_may(book: Ledger) -> None:
     """A relay that has the mail and says nothing leaves it in doubt; one that says nothing to RCPT has nothing."""
     with running(FalseRelay({END: say(b"", b"250 taken\r\n")})) as relay:

@@ -109,6 +109,8 @@ class Butcher:
         self.send(count)
         deadline = time.monotonic() + ORDER_SECONDS
         while path.exists() and time.monotonic() < deadline:
+            # One that was stopped within a transaction holds its rows, and others may be waiting for them.
+            self.wake_the_stopped()
             time.sleep(0.01)
         path.unlink(missing_ok=True)
         time.sleep(0.05)

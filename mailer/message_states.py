@@ -55,13 +55,15 @@ class Step(NamedTuple):
     detail: str = ""
     sealed: bytes | None = None
     certificate: str | None = None
+    further_certificates: str | None = None
     reply: str | None = None
     delay: timedelta | None = None
 
 
 # A column of steps in which nothing is given is not in the statement.
 _TYPES = {
-    "lease": "bigint", "detail": "text", "sealed": "bytea", "certificate": "text", "reply": "text", "delay": "float8",
+    "lease": "bigint", "detail": "text", "sealed": "bytea", "certificate": "text", "further_certificates": "text", "reply": "text",
+    "delay": "float8",
 }  # fmt: skip
 # The relay may name the recipient without an address; where it does, the name is masked as a whole word.
 _PERSON = "lower(split_part(m.recipient, '@', 1)) AS person"
@@ -97,8 +99,7 @@ def _statement(kind: _Kind) -> str:
         changes.append("sealed = NULL")
     elif "sealed" in given:
         changes.append("sealed = COALESCE(s.sealed, m.sealed)")
-    if "certificate" in given:
-        changes.append("certificate = COALESCE(s.certificate, m.certificate)")
+    changes += [f"{name} = COALESCE(s.{name}, m.{name})" for name in ("certificate", "further_certificates") if name in given]
     if "reply" in given:
         changes.append("relay_reply = CASE WHEN m.erased_at IS NULL THEN COALESCE(s.reply, m.relay_reply) ELSE '' END")
     if "delay" in given:
@@ -159,6 +160,7 @@ def move(
         "detail": [without_addresses(step.detail) for step in steps],
         "sealed": [step.sealed for step in steps],
         "certificate": [step.certificate for step in steps],
+        "further_certificates": [step.further_certificates for step in steps],
         "reply": [step.reply for step in steps],
         "delay": [step.delay.total_seconds() if step.delay else None for step in steps],
     }

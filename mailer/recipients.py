@@ -30,7 +30,7 @@ class Sealable(Protocol):
 
 
 class Envelope(NamedTuple):
-    """Whom one envelope is for: empty where no certificate can be sealed to. `receipt` says by which algorithms, and why these."""
+    """Whom one envelope is for: empty where no certificate can be sealed to. `receipt` says by which algorithms, and why these, but not to whom."""
 
     recipients: tuple[Recipient, ...]
     fingerprints: tuple[str, ...]
@@ -70,7 +70,7 @@ def _prepared(certificates: tuple[_Parts, ...]) -> Envelope:
         # One envelope has one cipher: what only some of the recipient's programs can open is for none of them.
         chosen = [(parts, Recipient.from_parts(parts.issuer_and_serial, parts.spki)) for parts, _ in chosen]
     fingerprints = tuple(parts.fingerprint for parts, _ in chosen)
-    return Envelope(tuple(recipient for _, recipient in chosen), fingerprints, f"{chosen[0][1].choice.explanation}; to {', '.join(fingerprints)}")
+    return Envelope(tuple(recipient for _, recipient in chosen), fingerprints, chosen[0][1].choice.explanation)
 
 
 def _recipient(parts: _Parts) -> Recipient | None:

@@ -99,8 +99,12 @@ def _seal_one(message: Held, certificates: Sequence[Sealable], outcome: _Outcome
         logger.exception("message %s cannot be sealed", message.id)
         outcome.failed.append(Step(message.id, message.lease_token, detail=f"sealing_failed: {error.code}"))
         return
+    # The fingerprints name the recipient through the directory, and the log cannot be erased: they stand in the message's row alone.
     receipt = f"{envelope.receipt}; sha256 {sha256(sealed).hexdigest()}"
-    outcome.sealed.append(Step(message.id, message.lease_token, detail=receipt, sealed=sealed, certificate=envelope.fingerprints[0]))
+    first, *others = envelope.fingerprints
+    outcome.sealed.append(
+        Step(message.id, message.lease_token, detail=receipt, sealed=sealed, certificate=first, further_certificates=" ".join(others))
+    )
 
 
 def _sealed(message: Held, envelope: Envelope, outcome: _Outcome) -> bytes:

@@ -1,7 +1,7 @@
-"""The receipt of a sealed letter, read from its line of the send log: by which algorithms, why by these, to which certificates."""
+"""The receipt of a sealed letter, read from its line of the send log: by which algorithms and why by these. To whom, the letter itself tells."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.utils.functional import Promise
@@ -26,20 +26,17 @@ WORDS: Mapping[str, Promise] = {
     Reason.UNREADABLE.text: _("What the recipient's certificate says of its program cannot be read, so what every program opens."),
     Reason.GIVEN.text: _("As the sender wished."),
 }
-# algorithms; what they rest on; (of each: why;) to certificates; sha256 of the sealed mail
-_RECEIPT = re.compile(
-    r"(?P<keys>[a-z0-9.-]+), (?P<content>[a-z0-9-]+); (?P<reason>[^;]+);.* to (?P<certificates>[0-9a-f]{64}(?:, [0-9a-f]{64})*); sha256 [0-9a-f]{64}"
-)
+# algorithms; what they rest on; (of each: why;) sha256 of the sealed mail
+_RECEIPT = re.compile(r"(?P<keys>[a-z0-9.-]+), (?P<content>[a-z0-9-]+); (?P<reason>[^;]+);.* sha256 [0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """`certificates` are fingerprints, the selected one first."""
+    """Names and words as they are shown."""
 
     key_management: str
     content_encryption: str
     reason: str | Promise
-    certificates: Sequence[str]
 
     @property
     def algorithms(self) -> str:
@@ -52,4 +49,4 @@ def receipt_of(detail: str) -> Receipt | None:
     if match is None:
         return None
     keys, content, reason = match["keys"], match["content"], match["reason"]
-    return Receipt(NAMES.get(keys, keys), NAMES.get(content, content), WORDS.get(reason, reason), match["certificates"].split(", "))
+    return Receipt(NAMES.get(keys, keys), NAMES.get(content, content), WORDS.get(reason, reason))

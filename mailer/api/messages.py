@@ -163,6 +163,7 @@ def _summary(message: Message) -> dict[str, object]:
         "reference": message.reference,
         "status": message.status,
         "certificate": message.certificate or None,
+        "certificates": message.certificates,
         "accepted_at": message.accepted_at,
         "erased_at": message.erased_at,
     }

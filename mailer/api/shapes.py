@@ -88,7 +88,8 @@ class MessageSummary(serializers.Serializer[object]):
     subject_digest = serializers.CharField(help_text="hex; the same for the same subject within your organisation, and of no use to anybody else")
     reference = serializers.CharField()
     status = serializers.ChoiceField(MessageStatus.values)
-    certificate = serializers.CharField(allow_null=True, help_text="fingerprint of the certificate it was sealed to")
+    certificate = serializers.CharField(allow_null=True, help_text="fingerprint of the certificate it was sealed to; null again once erased")
+    certificates = serializers.ListField(child=serializers.CharField(), help_text="all that it was sealed to")
     accepted_at = serializers.DateTimeField()
     erased_at = serializers.DateTimeField(allow_null=True, help_text="when its recipient was erased; the reference went too")
 

@@ -68,7 +68,7 @@ class Message(models.Model):
     batch = models.ForeignKey(Batch, models.PROTECT, related_name="messages", db_index=False)
     position = models.PositiveIntegerField(_("position"))
     organization = models.ForeignKey(Organization, models.PROTECT, related_name="messages", db_index=False, db_constraint=False)
-    # Who it is for stands in these four and in the relay's words alone, and all are blank after an erasure.
+    # Who it is for stands in these three, the reference, the certificates and the relay's words alone: all are blank after an erasure.
     recipient = models.CharField(_("recipient"), max_length=320, blank=True)
     match = models.CharField(_("folded address"), max_length=320, blank=True)
     domain = models.CharField(_("recipient's domain, folded"), max_length=255, blank=True)
@@ -81,6 +81,7 @@ class Message(models.Model):
     content = models.BinaryField(_("encrypted content"), null=True, blank=True)
     sealed = models.BinaryField(_("sealed mail"), null=True, blank=True)
     certificate = models.CharField(_("fingerprint of the certificate used"), max_length=64, blank=True)
+    further_certificates = models.TextField(_("fingerprints of the recipient's other certificates used"), blank=True, default="", db_default="")
     relay_reply = models.TextField(_("the relay's words"), blank=True)
     attempt = models.PositiveIntegerField(_("attempts"), default=0)
     not_before = models.DateTimeField(_("not before"))
@@ -110,7 +111,16 @@ class Message(models.Model):
             models.CheckConstraint(
                 name="recipient_until_the_end",
                 condition=models.Q(erased_at__isnull=True)
-                | models.Q(status__in=FINAL, recipient="", match="", domain="", reference="", relay_reply=""),
+                | models.Q(
+                    status__in=FINAL,
+                    recipient="",
+                    match="",
+                    domain="",
+                    reference="",
+                    relay_reply="",
+                    certificate="",
+                    further_certificates="",
+                ),
             ),
         ]
         indexes = [
@@ -129,6 +139,11 @@ class Message(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
+
+    @property
+    def certificates(self) -> list[str]:
+        """The fingerprints of all certificates it was sealed to, in the order of preference."""
+        return f"{self.certificate} {self.further_certificates}".split()
 
 
 class SendEvent(models.Model):

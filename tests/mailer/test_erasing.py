@@ -1,5 +1,6 @@
 """Forgetting a recipient: nothing in outbox or log names the person afterwards, and what was done stays countable."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import pytest
@@ -10,7 +11,8 @@ from directory.models import Change, ChangeKind, DirectoryEvent
 from directory.x509.names import EmailAddress
 from mailer.erasing import Erasure, erase_recipient
 from mailer.message_states import Step, move
-from mailer.models import Message, MessageStatus, RelayedMail, SendEvent, SigningIdentity
+from mailer.models import Message, MessageStatus, Notice, NoticeStatus, RelayedMail, SendEvent, SigningIdentity
+from mailer.notices import store_notice
 from mailer.sending import drain
 from mailer.sendlog import messages_of
 from portal.running.inbox import InboxServer
@@ -21,9 +23,12 @@ DORA = EmailAddress.parse(TO)
 OTHER = "bob@people.example.org"
 
 
-def everything() -> str:
+OUTBOX = ("mailer_message", "mailer_batch", "mailer_relayedmail", "mailer_sendevent", "mailer_notice")
+DIRECTORY = ("directory_directoryevent", "directory_change")
+
+
+def everything(tables: Iterable[str] = OUTBOX + DIRECTORY) -> str:
     """All that the outbox, the log and the directory's events and changes hold, as text."""
-    tables = ("mailer_message", "mailer_batch", "mailer_relayedmail", "mailer_sendevent", "directory_directoryevent", "directory_change")
     with connection.cursor() as cursor:
         texts = []
         for table in tables:
@@ -35,8 +40,11 @@ def everything() -> str:
 def test_it_leaves_nothing_that_names_the_recipient(
     bills: SigningIdentity, offers: SigningIdentity, inbox_server: InboxServer, now: datetime, desk: Desk
 ) -> None:
-    """In all organisations, whatever became of the message; and the relay's reply named the recipient twice."""
-    publish_for(desk.authority.leaf(TO), TO, at=now)
+    """In all organisations, whatever became of the message; and the relay's reply named the recipient twice.
+
+    Nor does a fingerprint, by which anybody could ask the directory whom a message was for.
+    """
+    fingerprints = [publish_for(desk.authority.leaf(TO, kind), TO, at=now).fingerprint for kind in ("rsa2048", "rsa2048")]
     inbox_server.room.refusals[TO] = f"550 5.1.1 <{TO}>: Dora.Frost is unknown here"
     for identity in (bills, offers):
         send(identity, letter(TO), letter(OTHER), at=now)
@@ -46,14 +54,16 @@ def test_it_leaves_nothing_that_names_the_recipient(
     RelayedMail.objects.create(queue="4F2A1", message=Message.objects.filter(match=DORA.match)[0], words=f"550 <{TO}>", seen_at=now)
     logged = SendEvent.objects.count()
     assert "dora" in everything()
+    assert all(fingerprint in everything(OUTBOX) for fingerprint in fingerprints)
     assert erase_recipient(DORA, actor=ALICE, at=now) == Erasure(erased=2, cancelled=0, in_flight=0)
     assert "dora" not in everything()
+    assert not any(fingerprint in everything(OUTBOX) for fingerprint in fingerprints)
     assert not messages_of(bills.organization, to=DORA.match).exists()
     assert SendEvent.objects.count() == logged + 2
     assert Message.objects.count() == 4
     assert Message.objects.filter(match=OTHER).count() == 2, "Bob's are as they were"
     event = DirectoryEvent.objects.get(verb="recipient.erased")
-    assert (event.actor, event.detail) == (ALICE, {"erased": 2, "cancelled": 0, "in_flight": 0})
+    assert (event.actor, event.detail) == (ALICE, {"erased": 2, "cancelled": 0, "in_flight": 0, "notices": 0})
 
 
 def test_it_cancels_what_waits(bills: SigningIdentity, now: datetime) -> None:
@@ -79,6 +89,17 @@ def test_it_leaves_and_counts_what_is_in_hands(status: MessageStatus, bills: Sig
     Message.objects.update(status=MessageStatus.HANDED, sealed=None, content=None)
     call_command("erase_recipient", TO, "--actor", ALICE)
     assert Message.objects.get().recipient == ""
+
+
+def test_it_deletes_the_portals_own_mails_to_the_address(bills: SigningIdentity, now: datetime) -> None:
+    """Also one that a worker is about to hand over; one in DATA stays and is counted. Bob's stay."""
+    del bills
+    for number, status in enumerate([*NoticeStatus, NoticeStatus.HANDED]):
+        to = EmailAddress.parse(OTHER) if number == len(NoticeStatus) else DORA
+        notice = store_notice(b"Hello", to=to, kind="invitation", message_id=f"<{number}@portal.example>", actor=ALICE, at=now)
+        Notice.objects.filter(pk=notice.pk).update(status=status, relay_reply=f"250 {to.address}")
+    assert erase_recipient(DORA, actor=ALICE, at=now) == Erasure(erased=0, cancelled=0, in_flight=1, notices=4)
+    assert set(Notice.objects.values_list("match", "status")) == {(DORA.match, NoticeStatus.HANDING), (OTHER, NoticeStatus.HANDED)}
 
 
 def test_it_is_told_by_a_digest_that_nobody_can_guess_at(bills: SigningIdentity, now: datetime) -> None:

@@ -3,7 +3,7 @@
 import base64
 import binascii
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from django.db import transaction
@@ -43,12 +43,13 @@ class Cursor:
         """Raises BadCursorError."""
         try:
             at, _space, message = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True).decode("ascii").rpartition(" ")
-            cursor = cls(datetime.fromisoformat(at), UUID(message))
-        except (ValueError, binascii.Error) as error:
+            moment = datetime.fromisoformat(at)
+            if moment.tzinfo is None:
+                raise BadCursorError("not a cursor")
+            # Python knows offsets, and years with them, that the database does not.
+            return cls(moment.astimezone(UTC), UUID(message))
+        except (ValueError, OverflowError, binascii.Error) as error:
             raise BadCursorError("not a cursor") from error
-        if cursor.at.tzinfo is None:
-            raise BadCursorError("not a cursor")
-        return cursor
 
 
 def messages_of(organization: Organization, *, status: str = "", to: str = "", reference: str = "", after: Cursor | None = None) -> QuerySet[Message]:

@@ -109,7 +109,7 @@ WRONG: Mapping[str, list[str]] = {
     ],
     "content_id": [
         "@", "logo@", "@example.com", "a b", "<logo>", "logo>", "a@b@c", "ä", "a%40b", ".a", "a.", "-a", "a" * 128, 'a"b', "a&b", "a'b", "a<b",
-        "cid:a",        "a/b", "a?b", "a;b", "a,b", "a:b", "(a)",
+        "cid:a", "a/b", "a?b", "a;b", "a,b", "a:b", "(a)",
     ],
     "content": ["#", "YQ", "YQ=", "Y Q==", "YQ==\n", "ä", "data:text/plain;base64,YQ=="],
     "reference": ["x" * 256, "a\u200bb", "a\u202eb"],

@@ -1,12 +1,13 @@
 """Reading the send log over HTTP: pages, filters, one message, cancelling. Charlie's token sees nothing of the bank's."""
 
+import base64
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from django.test import Client
@@ -98,6 +99,15 @@ def test_it_filters_by_moments_of_any_offset(log: Get, bills: SigningIdentity, n
     assert log(since=(now + timedelta(seconds=1)).isoformat()).json()["messages"] == []
 
 
+def made_up(at: str) -> str:
+    """A cursor with any moment."""
+    return base64.urlsafe_b64encode(f"{at} {UUID(int=1)}".encode()).decode().rstrip("=")
+
+
+def test_it_takes_a_cursor_of_any_offset(log: Get) -> None:
+    assert log(after=made_up("2026-11-25T10:00:00+23:59")).json() == {"messages": [], "next": None}
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -105,6 +115,7 @@ def test_it_filters_by_moments_of_any_offset(log: Get, bills: SigningIdentity, n
         ("to", "nobody"),
         ("after", "???"),
         ("after", "eHg"),
+        *(("after", made_up(at)) for at in ("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-11-25T10:00:00")),
         ("limit", "0"),
         ("limit", "201"),
         ("limit", "x"),

@@ -40,8 +40,9 @@ if 5 * LETTERLOCK_SMTP_SECONDS > LETTERLOCK_LEASE_SECONDS:
     _env.fault("LETTERLOCK_SMTP_SECONDS", "must be at most a fifth of LETTERLOCK_LEASE_SECONDS")
 # The sessions that one worker process keeps with the relay, each with a mail on its way.
 LETTERLOCK_RELAY_SESSIONS = _env.integer("LETTERLOCK_RELAY_SESSIONS", 20, least=1, most=100)
-# `verified`: mail leaves only under TLS to a relay whose certificate proves its name. A password never leaves otherwise, whatever this says.
-LETTERLOCK_SMTP_TLS = _env.choice("LETTERLOCK_SMTP_TLS", "opportunistic", among=frozenset({"opportunistic", "verified"}))
+# `verified`: mail leaves only under TLS to a relay whose certificate proves its name; `auto`: unless that relay is on this machine.
+# A password never leaves otherwise, whatever this says.
+LETTERLOCK_SMTP_TLS = _env.choice("LETTERLOCK_SMTP_TLS", "auto", among=frozenset({"auto", "opportunistic", "verified"}))
 # So many messages to one recipient domain are under way at most, over all workers.
 LETTERLOCK_DOMAIN_MESSAGES = _env.integer("LETTERLOCK_DOMAIN_MESSAGES", 200, least=1, most=100_000)
 # A relay that keeps each mail it took as a file can be asked afterwards; the demo's inbox does.

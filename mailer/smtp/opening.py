@@ -16,8 +16,9 @@ _GO_ON = 334
 
 
 class Tls(StrEnum):
-    """Whether mail may go to a relay that does not prove its name."""
+    """Whether mail may go to a relay that does not prove its name: with `AUTO` only where that is this machine."""
 
+    AUTO = "auto"
     OPPORTUNISTIC = "opportunistic"
     VERIFIED = "verified"
 
@@ -31,7 +32,7 @@ class Relay:
     own_name: str
     seconds: float
     is_tls: bool = False
-    tls: Tls = Tls.OPPORTUNISTIC
+    tls: Tls = Tls.AUTO
     username: str = ""
     password: str = field(default="", repr=False)
 
@@ -69,15 +70,17 @@ def _introduce(connection: Connection, relay: Relay, deadline: float) -> None:
         raise BrokenError(str(greeting))
     # (3) What it can, in clear.
     _hello(connection, relay, by())
-    # (4) A password never goes over an open line, nor does anything where the operator asks for proof.
-    must_hide = bool(relay.username) or relay.tls is Tls.VERIFIED
+    # (4) A password never goes over an open line, nor does anything where proof is asked for.
+    is_here = _is_loopback(relay.host)
+    must_prove = relay.tls is Tls.VERIFIED or (relay.tls is Tls.AUTO and not is_here)
+    must_hide = bool(relay.username) or must_prove
     if not relay.is_tls and (must_hide or "STARTTLS" in connection.extensions):
         if "STARTTLS" not in connection.extensions:
             raise BrokenError("the relay offers no STARTTLS")
         reply = connection.ask(b"STARTTLS", by())
         if not reply.accepted:
             raise BrokenError(str(reply))
-        is_proven = relay.tls is Tls.VERIFIED or (bool(relay.username) and not _is_loopback(relay.host))
+        is_proven = must_prove or (bool(relay.username) and not is_here)
         connection.hide(_context(is_proven=is_proven), relay.host, by())
         _hello(connection, relay, by())
     # (5) Under TLS alone.

@@ -63,7 +63,7 @@ def test_it_reads_the_address_of_the_relay(url: str, read: tuple[object, ...], s
     settings.LETTERLOCK_SMTP_URL = url
     found = relay()
     assert (found.host, found.port, found.is_tls, found.username, found.password) == read
-    assert (found.seconds, found.tls) == (10, Tls.OPPORTUNISTIC)
+    assert (found.seconds, found.tls) == (10, Tls.AUTO)
 
 
 def test_it_hands_over_dots_as_they_are(inbox_server: InboxServer, ends: Ends) -> None:
@@ -105,7 +105,7 @@ def test_it_leaves_sessions_that_are_idle(settings: Settings, ends: Ends) -> Non
     ("wrong", "words"),
     [
         ({"LETTERLOCK_LEASE_SECONDS": "10", "LETTERLOCK_SMTP_SECONDS": "3"}, "LETTERLOCK_SMTP_SECONDS: must be at most a fifth"),
-        ({"LETTERLOCK_SMTP_TLS": "never"}, "LETTERLOCK_SMTP_TLS: must be one of: opportunistic, verified"),
+        ({"LETTERLOCK_SMTP_TLS": "never"}, "LETTERLOCK_SMTP_TLS: must be one of: auto, opportunistic, verified"),
         ({"LETTERLOCK_RELAY_SESSIONS": "0"}, "LETTERLOCK_RELAY_SESSIONS: must be a whole number from 1"),
     ],
     ids=["waits", "tls", "sessions"],

@@ -110,6 +110,20 @@ def test_it_goes_nowhere_without_proof_where_the_operator_asks_for_it(
             opened(relay, tls=Tls.VERIFIED, host="other.example.net")
 
 
+def test_it_asks_every_relay_but_its_own_machine_for_proof(context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Charlie, who sits between, offers no STARTTLS, or a certificate of his own."""
+    leads_here(monkeypatch)
+    for offered, words in ((None, "no STARTTLS"), (context, "no TLS")):
+        with running(FalseRelay(tls=offered)) as relay:
+            for host in ("relay.example.net", "192.0.2.1"):
+                with pytest.raises(UnreachableError, match=words):
+                    opened(relay, host=host)
+                assert "MAIL" not in str(relay.heard)
+            for host in ("127.0.0.1", "localhost"):
+                opened(relay, host=host)
+            opened(relay, host="relay.example.net", tls=Tls.OPPORTUNISTIC)
+
+
 def leads_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let every name lead to this machine."""
     connect = socket.create_connection

@@ -14,12 +14,14 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
+from directory.events import record
 from directory.x509.names import EmailAddress
 from mailer.claiming import lease
 from mailer.custody import DamagedSecretError, WrongKeyError, decrypt_for, encrypt_for
 from mailer.domain_signing import signed
 from mailer.models import Notice, NoticeStatus
 from mailer.notice_mail import clear_mail, new_message_id, words
+from mailer.pausing import active_pauses
 from mailer.smtp.lane import End, Ended
 from mailer.smtp.wire import Mail
 from mailer.transport import Rest, hand_over
@@ -41,6 +43,8 @@ TRANSITIONS: Mapping[NoticeStatus, frozenset[NoticeStatus]] = {
     NoticeStatus.FAILED: frozenset(),
     NoticeStatus.UNKNOWN: frozenset(),
 }
+# A restored backup is behind the relay, which may have taken since what is still queued here.
+AFTER_RESTORE: Mapping[NoticeStatus, frozenset[NoticeStatus]] = {NoticeStatus.QUEUED: frozenset({NoticeStatus.HANDED})}
 
 
 class WrongTransitionError(Exception):
@@ -141,11 +145,25 @@ def settle_notices(*, at: datetime) -> int:
     return len(lapsed)
 
 
+def hand_restored(notice: Notice, *, reply: str, actor: str, at: datetime) -> bool:
+    """Write down that the relay had taken a queued notice before the backup that holds it was restored; False where it is queued no more."""
+    with transaction.atomic():
+        is_moved = _move(notice, NoticeStatus.QUEUED, NoticeStatus.HANDED, at=at, reply=reply, table=AFTER_RESTORE)
+        if is_moved:
+            record(actor=actor, verb="notice.restored_handed", subject=f"notice:{notice.id}", at=at)
+    return is_moved
+
+
 def _claim(*, at: datetime) -> list[Notice]:
-    """Lease what is ready; the lease is on the database's clock."""
+    """Lease what is ready and not paused; the lease is on the database's clock. The portal is no organisation, so no organisation's pause is its."""
+    paused = set(active_pauses().filter(organization=None).values_list("domain", flat=True))
+    if "" in paused:
+        return []
     free = Q(lease_until=None) | Q(lease_until__lt=Now())
     with transaction.atomic():
         ready = Notice.objects.select_for_update(skip_locked=True).filter(free, status=NoticeStatus.QUEUED, not_before__lte=at)
+        for domain in paused:
+            ready = ready.exclude(match__endswith=f"@{domain}")
         ids = list(ready.order_by("not_before").values_list("id", flat=True)[:CHUNK])
         held = Notice.objects.filter(id__in=ids)
         held.update(lease_token=F("lease_token") + 1, attempt=F("attempt") + 1, lease_until=Now() + lease())
@@ -167,10 +185,17 @@ def _later(notice: Notice, words_of_relay: str, *, source: NoticeStatus, at: dat
 
 
 def _move(
-    notice: Notice, source: NoticeStatus, target: NoticeStatus, *, at: datetime, reply: str | None = None, not_before: datetime | None = None
+    notice: Notice,
+    source: NoticeStatus,
+    target: NoticeStatus,
+    *,
+    at: datetime,
+    reply: str | None = None,
+    not_before: datetime | None = None,
+    table: Mapping[NoticeStatus, frozenset[NoticeStatus]] = TRANSITIONS,
 ) -> bool:
     """Compare-and-set on status and lease. The row is its own record; content goes when nothing more will be sent."""
-    if target not in TRANSITIONS[source]:
+    if target not in table.get(source, frozenset()):
         raise WrongTransitionError(f"{source} does not become {target}")
     changes: dict[str, object] = {"status": target, "updated_at": at}
     if reply is not None:

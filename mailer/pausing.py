@@ -1,6 +1,7 @@
 """Pausing and resuming what is claimed: everything, one organisation's messages, or those to one recipient domain.
 
-Messages are accepted meanwhile, and what a worker holds already goes out; nothing else is taken up until the pause ends.
+Messages are accepted meanwhile, and what a worker holds already goes out; nothing else is taken up until the pause ends. The portal's own
+mails wait too when everything pauses, or their domain.
 """
 
 from datetime import datetime

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from mailer.message_states import Step, move
 from mailer.models import Message, MessageStatus, Notice, NoticeStatus
+from mailer.notices import hand_restored
 from mailer.pausing import NotPausedError, pause, resume
 from mailer.relays import Mail, Outcome, RelayAnswers
 
@@ -50,7 +51,7 @@ def take_stock(relay: RelayAnswers, *, actor: str, at: datetime) -> Inventory:
             found.taken += len(moved)
         found.not_taken += sum(outcomes.get(message.message_id) is Outcome.NOT_TAKEN for message in messages)
         found.in_doubt += [message.id for message in messages if outcomes.get(message.message_id) not in {Outcome.TAKEN, Outcome.NOT_TAKEN}]
-    _take_stock_of_notices(relay, found, at=at)
+    _take_stock_of_notices(relay, found, actor=actor, at=at)
     found.handing = Message.objects.filter(status__in=[MessageStatus.HANDING, MessageStatus.UNKNOWN]).count()
     return found
 
@@ -64,14 +65,12 @@ def go_on(*, actor: str, at: datetime) -> bool:
     return True
 
 
-def _take_stock_of_notices(relay: RelayAnswers, found: Inventory, *, at: datetime) -> None:
+def _take_stock_of_notices(relay: RelayAnswers, found: Inventory, *, actor: str, at: datetime) -> None:
     """The portal's own mails; those that were being handed over are never sent again anyhow."""
-    queued = list(Notice.objects.filter(status=NoticeStatus.QUEUED).only("id", "message_id", "updated_at"))
+    queued = list(Notice.objects.filter(status=NoticeStatus.QUEUED).only("id", "message_id", "lease_token", "updated_at"))
     outcomes = relay.outcomes([Mail(notice.message_id, since=notice.updated_at, until=at, was_offered=False) for notice in queued])
-    taken = [notice.id for notice in queued if outcomes.get(notice.message_id) is Outcome.TAKEN]
-    found.taken += Notice.objects.filter(id__in=taken, status=NoticeStatus.QUEUED).update(
-        status=NoticeStatus.HANDED, content=None, lease_until=None, relay_reply=RESTORED, updated_at=at
-    )
+    taken = [notice for notice in queued if outcomes.get(notice.message_id) is Outcome.TAKEN]
+    found.taken += sum(hand_restored(notice, reply=RESTORED, actor=actor, at=at) for notice in taken)
     found.not_taken += sum(outcomes.get(notice.message_id) is Outcome.NOT_TAKEN for notice in queued)
     found.in_doubt += [notice.id for notice in queued if outcomes.get(notice.message_id) not in {Outcome.TAKEN, Outcome.NOT_TAKEN}]
 

@@ -12,11 +12,12 @@ import pytest
 from django.conf import settings
 from pytest_django import Settings
 
-from directory.models import Level
+from directory.models import Level, Organization
 from directory.x509.names import EmailAddress
 from mailer.models import Notice, NoticeStatus
 from mailer.notice_mail import clear_mail, words
 from mailer.notices import GIVE_UP, KEPT, WrongTransitionError, _move, deliver_notices, send_notice, settle_notices
+from mailer.pausing import pause, resume
 from portal.running.inbox import InboxServer
 
 pytestmark = pytest.mark.django_db
@@ -130,3 +131,18 @@ def test_it_takes_no_notice_twice(inbox_server: InboxServer, now: datetime) -> N
     assert not _move(stale, NoticeStatus.QUEUED, NoticeStatus.HANDING, at=now)
     deliver_notices(at=now)
     assert len(inbox_server.inbox.mails(stored.recipient)) == 1
+
+
+def test_it_waits_while_everything_or_its_domain_is_paused(inbox_server: InboxServer, bank: Organization, now: datetime) -> None:
+    """Neither a pause of Charlie's nor one of another domain holds the portal's own mails."""
+    notice(now)
+    for scope in ("", "bank.example.com"):
+        pause(domain=scope, reason="x", actor="user:operator", at=now)
+        assert deliver_notices(at=now) == 0
+        resume(domain=scope, actor="user:operator", at=now)
+    assert not inbox_server.inbox.mails()
+    pause(organization=bank, reason="x", actor="user:charlie", at=now)
+    pause(organization=bank, domain="bank.example.com", reason="x", actor="user:charlie", at=now)
+    pause(domain="example.com", reason="x", actor="user:operator", at=now)
+    assert deliver_notices(at=now) == 1
+    assert len(inbox_server.inbox.mails(TO.address)) == 1

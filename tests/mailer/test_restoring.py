@@ -9,6 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django import Settings
 
+from directory.models import DirectoryEvent
 from directory.x509.names import EmailAddress
 from mailer import restoring
 from mailer.message_states import AFTER_RESTORE, TRANSITIONS, Step, WrongTransitionError, move
@@ -127,9 +128,24 @@ def test_it_sends_no_notice_again(bills: SigningIdentity, inbox_server: InboxSer
     assert len(restoring.take_stock(Silent(), actor=ACTOR, at=now).in_doubt) == 2
     found = restoring.take_stock(Folder(inbox_server.inbox.folder), actor=ACTOR, at=now)
     assert (found.taken, found.not_taken, found.in_doubt) == (1, 1, [])
+    events = DirectoryEvent.objects.filter(subject=f"notice:{sent.pk}")
+    assert [(event.verb, event.actor) for event in events] == [("notice.restored_handed", ACTOR)]
     deliver_notices(at=now)
     assert [mail.recipients for mail in inbox_server.inbox.mails()] == [(TO,), (unsent.recipient,)]
     assert set(Notice.objects.values_list("status", "content")) == {(NoticeStatus.HANDED, None)}
+
+
+def test_it_sends_no_notice_before_the_relay_has_told(bills: SigningIdentity, inbox_server: InboxServer, now: datetime) -> None:
+    del bills
+    context = {"name": "bob", "url": "https://portal.example.org/x"}
+    send_notice(to=EmailAddress.parse(TO), kind="confirm_address", context=context, at=now)
+    restoring.hold(actor=ACTOR, at=now)
+    assert deliver_notices(at=now) == 0
+    assert Notice.objects.get().attempt == 0
+    assert not inbox_server.inbox.mails()
+    restoring.go_on(actor=ACTOR, at=now)
+    assert deliver_notices(at=now) == 1
+    assert len(inbox_server.inbox.mails(TO)) == 1
 
 
 @pytest.mark.parametrize("target", [status for status in MessageStatus if status != MessageStatus.HANDED])

@@ -28,9 +28,15 @@ _NOT_PAUSED = """NOT EXISTS (
         SELECT 1 FROM mailer_pause p WHERE p.resumed_at IS NULL
             AND (p.organization_id IS NULL OR p.organization_id = m.organization_id) AND (p.domain = '' OR p.domain = m.domain)
     )"""
-# Locked in the order of their index, whatever the statistics say: they lag behind a queue, and a sort of all that waits for a hundred of it
+_OF_ACTIVE = "NOT EXISTS (SELECT 1 FROM directory_organization o WHERE o.id = m.organization_id AND o.status <> %(active)s)"
+# One worker at a time chooses (the lock's number is this one's alone): each must see what the others have taken, or together they take more of
+# a domain than its share. Who is stopped in the middle loses its transaction, and so the lock, after ten seconds.
+# Rows are locked in the order of their index, whatever the statistics say: they lag behind a queue, and a sort of all that waits for a hundred of it
 # would take longer than the work. Contents are read once it is known how much of them fits.
-_IN_ORDER = "SELECT set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true)"
+_IN_ORDER = """
+SELECT set_config('enable_sort', 'off', true), set_config('enable_bitmapscan', 'off', true),
+    set_config('idle_in_transaction_session_timeout', '10s', true), pg_advisory_xact_lock(8178790669)
+"""
 _READY = f"""
 WITH busy AS MATERIALIZED (
     SELECT domain, count(*) AS messages FROM mailer_message WHERE status IN ('sealing', 'sealed', 'handing') GROUP BY domain
@@ -39,8 +45,7 @@ SELECT m.id, m.domain, m.size, m.sealed IS NOT NULL, COALESCE((SELECT messages F
 FROM mailer_message m
 WHERE m.status = 'queued' AND m.not_before <= statement_timestamp() AND m.domain <> ALL(%(resting)s)
   AND NOT EXISTS (SELECT 1 FROM busy WHERE busy.domain = m.domain AND busy.messages >= %(most)s)
-  AND NOT EXISTS (SELECT 1 FROM directory_organization o WHERE o.id = m.organization_id AND o.status <> %(active)s)
-  AND {_NOT_PAUSED}
+  AND {_OF_ACTIVE} AND {_NOT_PAUSED}
 ORDER BY m.not_before, m.id LIMIT %(limit)s FOR UPDATE OF m SKIP LOCKED
 """  # noqa: S608 - put together from the constants above
 _HELD = """
@@ -50,17 +55,22 @@ FROM mailer_message m JOIN mailer_batch b ON b.id = m.batch_id JOIN mailer_signi
     JOIN directory_organization o ON o.id = m.organization_id LEFT JOIN mailer_sendingpolicy s ON s.organization_id = m.organization_id
 WHERE m.id = ANY(%s) ORDER BY m.not_before, m.id
 """
-_RETAKE = f"""
-WITH lapsed AS (
-    SELECT m.id FROM mailer_message m
-    WHERE m.status = %(status)s AND (m.lease_until IS NULL OR m.lease_until + make_interval(secs => %(grace)s) < statement_timestamp())
-      AND (%(even_if_paused)s OR {_NOT_PAUSED})
-    ORDER BY m.lease_until NULLS FIRST LIMIT %(limit)s FOR UPDATE SKIP LOCKED
-)
+# Given back for want of time: nobody died of these.
+_GIVEN_BACK = f"""
+SELECT m.id, m.size FROM mailer_message m
+WHERE m.status IN ('sealing', 'sealed') AND m.lease_until IS NULL AND {_OF_ACTIVE} AND {_NOT_PAUSED}
+LIMIT %(limit)s FOR UPDATE OF m SKIP LOCKED
+"""  # noqa: S608 - as above
+_LAPSED = f"""
+SELECT m.id, m.size FROM mailer_message m
+WHERE m.status IN ('sealing', 'sealed') AND m.lease_until < statement_timestamp() AND {_OF_ACTIVE} AND {_NOT_PAUSED}
+ORDER BY m.lease_until LIMIT 1 FOR UPDATE OF m SKIP LOCKED
+"""  # noqa: S608 - as above
+_RETAKE = """
 UPDATE mailer_message m SET lease_token = m.lease_token + 1, attempt = m.attempt + %(tries)s,
     lease_until = clock_timestamp() + make_interval(secs => %(lease)s) * LEAST(64, power(2, GREATEST(0, LEAST(m.attempt, 20) - %(many)s)))
-FROM lapsed WHERE m.id = lapsed.id RETURNING m.id
-"""  # noqa: S608 - as above
+WHERE m.id = ANY(%(ids)s)
+"""
 
 
 def lease() -> timedelta:
@@ -94,28 +104,25 @@ class Held:
 
 @dataclass(frozen=True)
 class Claim:
-    """Messages held under a lease until `deadline`, a moment of this process's monotonic clock; `lapsed` if another worker had them before."""
+    """Messages held under a lease until `deadline`, a moment of this process's monotonic clock; `retaken` if a worker had them before."""
 
     messages: Sequence[Held]
     deadline: float
-    lapsed: bool = False
-
-    def seconds_left(self) -> float:
-        return self.deadline - time.monotonic()
+    retaken: bool = False
 
 
-def claim(limit: int = CHUNK, *, lapsed: bool = True, resting: Collection[str] = ()) -> Claim:
+def claim(limit: int = CHUNK, *, retaking: bool = True, resting: Collection[str] = ()) -> Claim:
     """The next messages to work on, none if there are none; those to the `resting` domains wait.
 
-    What another worker let lapse comes first and one at a time: if that message is what ended the worker, it takes no other along.
-    `lapsed` is false for a caller that has just looked for such messages.
+    First what a worker gave back; then what one let lapse, one at a time: if that message is what ended the worker, it takes no other along.
+    `retaking` is false for a caller that has just looked for both.
     """
     deadline = time.monotonic() + lease().total_seconds()
-    if lapsed:
-        for status in (MessageStatus.SEALED, MessageStatus.SEALING):
-            retaken = retake(status, limit=1, even_if_paused=False)
+    if retaking:
+        for statement, tries in ((_GIVEN_BACK, 0), (_LAPSED, 1)):
+            retaken = _retake(statement, limit, tries)
             if retaken:
-                return Claim(_load(retaken), deadline, lapsed=True)
+                return Claim(_load(retaken), deadline, retaken=True)
     with transaction.atomic():
         ready = _ready(limit, resting)
         taken: set[UUID] = set()
@@ -146,30 +153,20 @@ def _ready(limit: int, resting: Collection[str]) -> list[tuple[UUID, bool]]:
     return ready
 
 
-def retake(
-    status: MessageStatus,
-    *,
-    limit: int,
-    hold: timedelta | None = None,
-    grace: timedelta = timedelta(0),
-    tries: int = 1,
-    even_if_paused: bool = True,
-) -> list[UUID]:
-    """Take over messages of this status whose lease has lapsed; the old holder's token is void from here on."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _RETAKE,
-            {
-                "status": status.value,
-                "grace": grace.total_seconds(),
-                "limit": limit,
-                "lease": (hold or lease()).total_seconds(),
-                "tries": tries,
-                "many": MANY_ATTEMPTS,
-                "even_if_paused": even_if_paused,
-            },
-        )
-        return [row[0] for row in cursor.fetchall()]
+def _retake(statement: str, limit: int, tries: int) -> list[UUID]:
+    """Take over, as far as their contents fit, what this statement locks; an old holder's token is void from here on."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement, {"active": OrganizationStatus.ACTIVE.value, "limit": limit})
+        ids: list[UUID] = []
+        octets = 0
+        for message, size in cursor.fetchall():
+            octets += size
+            if ids and octets > CHUNK_OCTETS:
+                break
+            ids.append(message)
+        if ids:
+            cursor.execute(_RETAKE, {"ids": ids, "lease": lease().total_seconds(), "tries": tries, "many": MANY_ATTEMPTS})
+        return ids
 
 
 def give_back(messages: Sequence[Held]) -> None:

@@ -106,8 +106,10 @@ def _statement(kind: _Kind) -> str:
         changes.append("not_before = COALESCE(clock_timestamp() + make_interval(secs => s.delay), m.not_before)")
     if kind.takes:
         changes += ["lease_until = clock_timestamp() + make_interval(secs => %(take)s)", "lease_token = m.lease_token + 1", "attempt = m.attempt + 1"]
-    elif kind.free or target not in _IS_LEASED:
+    elif target not in _IS_LEASED:
         changes.append("lease_until = NULL")
+    elif kind.free:
+        changes.append("lease_until = clock_timestamp()")
     condition = ""
     if "lease" in given:
         lapsed = "" if kind.even_if_lapsed else " AND m.lease_until > clock_timestamp()"
@@ -145,7 +147,7 @@ def move(
     """Move the messages that still have the status `source` (and, where a step names one, its lease); returns the ids of those moved.
 
     The event is the target's name unless `event` says more. `take` begins a lease and an attempt. `even_if_lapsed` accepts a lease that
-    has run out but that nobody has taken over. `free` ends the lease where the target would keep it. Content goes once a message is
+    has run out but that nobody has taken over. `free` lets the lease lapse where the target would keep it. Content goes once a message is
     sealed or ended, the sealed mail once it is handed over or ended. Times are the database's: one clock for all workers. `restored` allows
     what AFTER_RESTORE does, and nothing else. Raises WrongTransitionError.
     """

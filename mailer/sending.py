@@ -36,8 +36,8 @@ SECONDS = 5.0
 FIRST_PAUSE = timedelta(seconds=10)
 LONGEST_PAUSE = timedelta(minutes=15)
 GIVE_UP = timedelta(days=5)  # RFC 5321 section 4.5.4.1: at least 4 to 5 days
-# How often one call looks for what another worker let lapse.
-_LAPSED_SECONDS = 0.5
+# How often one call looks for what was given back or has lapsed, as long as there is none.
+_RETAKING_SECONDS = 0.5
 
 resting = RestingDomains()
 
@@ -54,12 +54,12 @@ def drain(*, at: datetime, seconds: float = SECONDS) -> int:
         now = time.monotonic()
         if now - started > seconds:
             return worked
-        looks = now - looked > _LAPSED_SECONDS
-        claimed = claim(lapsed=looks, resting=resting.now())
+        looks = now - looked > _RETAKING_SECONDS
+        claimed = claim(retaking=looks, resting=resting.now())
         if not claimed.messages:
             leave_idle_sessions()
             return worked
-        if looks and not claimed.lapsed:
+        if looks and not claimed.retaken:
             looked = now
         _work(claimed, at=at + timedelta(seconds=now - started))
         worked += len(claimed.messages)

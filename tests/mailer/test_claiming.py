@@ -1,5 +1,8 @@
 """What is claimed next: in order, as much as fits, no domain more than its share, nothing that is paused or rests."""
 
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -9,10 +12,13 @@ from django.db import connection
 from pytest_django import Settings
 
 from directory.models import Organization
+from directory.organizations import suspend
 from mailer import claiming
-from mailer.claiming import claim, retake
+from mailer.claiming import MANY_ATTEMPTS, claim, give_back
 from mailer.models import Message, MessageStatus, Pause, SigningIdentity
 from mailer.pausing import pause, resume
+from mailer.reconciling import reconcile
+from mailer.relays import Silent
 from tests.mailer.letters import letter, send
 
 PEOPLE, SHOP = "people.example.org", "shop.example.net"
@@ -100,7 +106,7 @@ def test_what_lapsed_waits_for_the_end_of_a_pause_unless_it_is_in_doubt(status: 
     Message.objects.update(**values, **({"sealed": b"x", "content": None} if status == MessageStatus.HANDING else {}))
     pause(reason="", actor="system:operator", at=now)
     assert claim().messages == []
-    assert len(retake(MessageStatus.HANDING, limit=10)) == (1 if status == MessageStatus.HANDING else 0), "the reconciler goes on"
+    assert reconcile(Silent()) == (1 if status == MessageStatus.HANDING else 0), "the reconciler goes on"
     resume(actor="system:operator", at=now)
     assert len(claim().messages) == (0 if status == MessageStatus.HANDING else 1)
 
@@ -114,6 +120,71 @@ def test_it_reads_the_queue_by_its_index(bills: SigningIdentity, now: datetime) 
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "Index Scan using message_queued" in plan
     assert "Sort" not in plan
+
+
+def test_what_was_given_back_is_taken_again_at_once_and_together(bills: SigningIdentity, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody died of it: it costs no attempt, however often it happens, and what is new waits behind it."""
+    queue(bills, 10, at=now - timedelta(minutes=1), text="x" * 400)
+    queue(bills, 2, SHOP, at=now)
+    begun = claim(10).messages
+    for _ in range(MANY_ATTEMPTS + 1):
+        give_back(begun)
+        again = claim()
+        assert again.retaken
+        assert {message.id for message in again.messages} == {message.id for message in begun}
+        assert {message.attempt for message in again.messages} == {1}
+        assert not {message.lease_token for message in again.messages} & {message.lease_token for message in begun}
+        begun = again.messages
+    assert domains() == [SHOP, SHOP]
+    give_back(begun)
+    monkeypatch.setattr(claiming, "CHUNK_OCTETS", 1000)
+    assert [len(claim().messages) for _ in range(6)] == [2, 2, 2, 2, 2, 0]
+
+
+def test_what_another_worker_let_lapse_is_taken_one_at_a_time(bills: SigningIdentity, now: datetime) -> None:
+    queue(bills, 3, at=now)
+    died = claim().messages
+    Message.objects.update(lease_until=now - timedelta(minutes=5))
+    give_back(died[:1])
+    assert [message.id for message in claim().messages] == [died[0].id], "nobody died of this one"
+    for _ in range(2):
+        (message,) = claim().messages
+        assert message.attempt == 2
+    assert claim().messages == []
+
+
+def test_a_suspended_organisations_messages_are_not_taken_again(
+    bank: Organization, bills: SigningIdentity, offers: SigningIdentity, now: datetime
+) -> None:
+    """Alice's bank is suspended; Charlie's shop goes on."""
+    for identity in (bills, offers):
+        queue(identity, 2, at=now)
+    begun = claim().messages
+    suspend(organization=bank, reason="asked to", actor="user:reviewer", at=now)
+    Message.objects.update(lease_until=now - timedelta(minutes=5))
+    give_back([begun[0], begun[-1]])
+    assert [{message.organization for message in claim().messages} for _ in range(3)] == [{offers.organization_id}] * 2 + [set()]
+
+
+def test_workers_together_take_no_more_of_a_domain_than_its_share(
+    transactional_db: None, bills: SigningIdentity, now: datetime, settings: Settings
+) -> None:
+    del transactional_db
+    settings.LETTERLOCK_DOMAIN_MESSAGES = 8
+    queue(bills, 600, at=now - timedelta(minutes=1))
+    queue(bills, 5, SHOP, at=now)
+    start = threading.Barrier(5)
+
+    def work() -> list[str]:
+        start.wait()
+        try:
+            return domains()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(5) as pool:
+        taken = Counter(domain for worker in [pool.submit(work) for _ in range(5)] for domain in worker.result(60))
+    assert taken == {PEOPLE: 8, SHOP: 5}
 
 
 def test_two_workers_take_different_messages(transactional_db: None, bills: SigningIdentity, now: datetime) -> None:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Count, F, Min, Q
+from django.db.models import Count, Exists, Min, OuterRef, Q
 
+from directory.models import OrganizationStatus
 from mailer.claiming import MANY_ATTEMPTS
-from mailer.models import Message, MessageStatus
+from mailer.models import Message, MessageStatus, Pause
 from mailer.partitions import count_strays
 
 
@@ -20,7 +21,7 @@ class Alarms:
     """`unknown`: nobody knows whether the relay took them. `overdue`: handed over for two leases. `retried`: often begun, never ended.
 
     `strays`: lines of the send log for whose month there is no partition, so the hourly task that makes them stands still.
-    `waiting`: since when the oldest has been ready to be sent, None if none is.
+    `waiting`: since when the oldest has been ready to be sent, None if none is; what a pause or its organisation's suspension keeps is not.
     """
 
     unknown: int
@@ -36,13 +37,17 @@ class Alarms:
 
 def standing_alarms(*, at: datetime) -> Alarms:
     two_leases = at - 2 * timedelta(seconds=settings.LETTERLOCK_LEASE_SECONDS)
+    pauses = Pause.objects.filter(
+        Q(organization=None) | Q(organization=OuterRef("organization")), Q(domain="") | Q(domain=OuterRef("domain")), resumed_at=None
+    )
+    ready = Q(status=MessageStatus.QUEUED, not_before__lte=at, organization__status=OrganizationStatus.ACTIVE) & ~Exists(pauses)
     on_their_way = Q(status__in=[MessageStatus.SEALING, MessageStatus.SEALED, MessageStatus.HANDING])
     return Alarms(
         strays=count_strays(),
-        **Message.objects.filter(on_their_way | Q(status__in=[MessageStatus.UNKNOWN, MessageStatus.QUEUED])).aggregate(
+        waiting=Message.objects.filter(ready).aggregate(oldest=Min("not_before"))["oldest"],
+        **Message.objects.filter(on_their_way | Q(status=MessageStatus.UNKNOWN)).aggregate(
             unknown=Count("id", filter=Q(status=MessageStatus.UNKNOWN)),
             overdue=Count("id", filter=Q(status=MessageStatus.HANDING, updated_at__lt=two_leases)),
             retried=Count("id", filter=on_their_way & Q(attempt__gt=MANY_ATTEMPTS)),
-            waiting=Min(F("not_before"), filter=Q(status=MessageStatus.QUEUED, not_before__lte=at)),
         ),
     )

@@ -25,14 +25,29 @@ KEY_LIFETIME = timedelta(days=30)
 HOLD_DAYS, MOST_HOLD_DAYS = 14, 30
 RETRY_AFTER_SECONDS = 20
 _DEPTH_SECONDS = 1.0
-_LEFT = """
-SELECT %(depth)s - (SELECT count(*) FROM (SELECT FROM mailer_message WHERE status = 'queued' LIMIT %(depth)s) waiting), EXISTS (
-    SELECT FROM mailer_message m JOIN directory_organization o ON o.id = m.organization_id
-    WHERE m.status = 'queued' AND m.not_before < statement_timestamp() - make_interval(secs => %(seconds)s) AND o.status = %(active)s
-      AND NOT EXISTS (SELECT FROM mailer_pause p WHERE p.resumed_at IS NULL
-                      AND (p.organization_id IS NULL OR p.organization_id = m.organization_id) AND (p.domain = '' OR p.domain = m.domain))
+# What its own organisation has paused, or was suspended with, cannot fill the outbox for the others; a pause of the operator's takes nothing out,
+# since what comes meanwhile has to be stored too.
+_KEPT_BACK = """EXISTS (
+    SELECT FROM mailer_pause p WHERE p.resumed_at IS NULL AND p.organization_id = m.organization_id AND (p.domain = '' OR p.domain = m.domain)
+)"""
+_OF_ACTIVE = "EXISTS (SELECT FROM directory_organization o WHERE o.id = m.organization_id AND o.status = %(active)s)"
+_LEFT = f"""
+SELECT %(depth)s - (
+    SELECT count(*) FROM (
+        SELECT FROM mailer_message m WHERE m.status = 'queued' AND {_OF_ACTIVE} AND NOT {_KEPT_BACK} LIMIT %(depth)s
+    ) waiting
+), EXISTS (
+    SELECT FROM mailer_message m
+    WHERE m.status = 'queued' AND m.not_before < statement_timestamp() - make_interval(secs => %(seconds)s) AND {_OF_ACTIVE} AND NOT {_KEPT_BACK}
+      AND NOT EXISTS (SELECT FROM mailer_pause p WHERE p.resumed_at IS NULL AND p.organization_id IS NULL AND (p.domain = '' OR p.domain = m.domain))
 )
-"""
+"""  # noqa: S608 - put together from the constants above
+_LEFT_OF_PAUSED = f"""
+SELECT paused.organization_id, %(depth)s - count(m.id)
+FROM (SELECT DISTINCT organization_id FROM mailer_pause WHERE resumed_at IS NULL AND organization_id IS NOT NULL) paused
+    LEFT JOIN mailer_message m ON m.organization_id = paused.organization_id AND m.status = 'queued' AND {_KEPT_BACK}
+GROUP BY paused.organization_id
+"""  # noqa: S608 - as above
 
 
 class OutboxError(Exception):
@@ -89,7 +104,7 @@ def accept(
     if known is not None:
         return known
     identity = find_identity(organization=organization, address=sender, at=at)
-    _refuse_when_deep()
+    _refuse_when_deep(organization)
     batch = Batch(
         id=fresh_ids(1, at=at)[0],
         organization=organization,
@@ -105,7 +120,7 @@ def accept(
     with transaction.atomic():
         if _insert(batch):
             store(batch, rows)
-            depth.took(len(rows))
+            depth.took(organization.id, len(rows))
             wake_outbox()
             return Accepted(batch.id, [AcceptedMessage(row.id, row.recipient, row.message_id) for row in rows])
     # Somebody stored this key between the first look and the insert, which waited for their commit.
@@ -155,41 +170,48 @@ def _insert(batch: Batch) -> bool:
 class _Depth:
     """How much more the operator's limits allow: counted at most once a second in a process, less what this process has accepted since.
 
-    What is held waits for its recipient and is not counted. A pause, or a suspended organisation, makes nobody's messages too old.
+    What is held waits for its recipient and is not counted. What an organisation has paused is counted against that organisation alone, up to
+    the same limit. A pause, or a suspended organisation, makes nobody's messages too old.
     """
 
     def __init__(self) -> None:
         self._until = 0.0
         self._left = 0
+        self._left_of_paused: dict[UUID, int] = {}
 
-    def is_full(self) -> bool:
+    def is_full(self, organization: UUID | None = None) -> bool:
+        """For everybody, or for this organisation."""
         started = time.monotonic()
         if started >= self._until:
-            self._left = self._count()
+            self._count()
             # Counting a deep outbox takes its time; at most a twentieth of this process's.
             counted = time.monotonic()
             self._until = counted + max(_DEPTH_SECONDS, 20 * (counted - started))
-        return self._left <= 0
+        return self._left <= 0 or (organization is not None and self._left_of_paused.get(organization, 1) <= 0)
 
-    def took(self, messages: int) -> None:
+    def took(self, organization: UUID, messages: int) -> None:
+        # Which of them its pause keeps back is seen at the next count.
         self._left -= messages
+        if organization in self._left_of_paused:
+            self._left_of_paused[organization] -= messages
 
     def forget(self) -> None:
         self._until = 0.0
 
-    @staticmethod
-    def _count() -> int:
+    def _count(self) -> None:
         most, seconds = settings.LETTERLOCK_OUTBOX_DEPTH, settings.LETTERLOCK_OUTBOX_SECONDS
         with connection.cursor() as cursor:
             cursor.execute(_LEFT, {"depth": most, "seconds": seconds, "active": OrganizationStatus.ACTIVE.value})
             [(left, is_too_old)] = cursor.fetchall()
-        return 0 if is_too_old else int(left)
+            cursor.execute(_LEFT_OF_PAUSED, {"depth": most})
+            self._left_of_paused = dict(cursor.fetchall())
+        self._left = 0 if is_too_old else int(left)
 
 
 depth = _Depth()
 
 
-def _refuse_when_deep() -> None:
-    if depth.is_full():
+def _refuse_when_deep(organization: Organization) -> None:
+    if depth.is_full(organization.id):
         # Spread, so that those who were refused together do not come back together.
         raise OutboxFullError(RETRY_AFTER_SECONDS + secrets.randbelow(RETRY_AFTER_SECONDS))

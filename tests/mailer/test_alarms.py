@@ -11,8 +11,10 @@ from django.conf import settings as live
 from django.core.management import call_command
 from pytest_django import Settings
 
+from directory.organizations import suspend
 from mailer.alarms import standing_alarms
 from mailer.models import Message, MessageStatus, SigningIdentity
+from mailer.pausing import pause
 from mailer.reconciling import GRACE, reconcile, settle
 from mailer.relays import Mail, Outcome, Silent
 from tests.mailer.letters import history, letter, send
@@ -100,3 +102,19 @@ def test_a_queue_that_nobody_works_on_is_seen(bills: SigningIdentity, now: datet
     later = now + timedelta(seconds=settings.LETTERLOCK_OUTBOX_SECONDS + 1)
     assert standing_alarms(at=later).waiting == Message.objects.get().not_before
     assert standing_alarms(at=later).are_raised(at=later)
+
+
+@pytest.mark.parametrize("why", ["suspended", "organisation", "domain", "everything"])
+def test_a_queue_that_must_wait_is_no_alarm(why: str, bills: SigningIdentity, offers: SigningIdentity, now: datetime, settings: Settings) -> None:
+    """Charlie's pause, or his suspension, calls nobody; the bank's own message behind it still does."""
+    send(offers, letter(TO), at=now)
+    if why == "suspended":
+        suspend(organization=offers.organization, actor="user:operator", reason="unpaid", at=now)
+    else:
+        organization = offers.organization if why == "organisation" else None
+        pause(organization=organization, domain="people.example.org" if why == "domain" else "", reason="x", actor="user:charlie", at=now)
+    later = now + timedelta(seconds=settings.LETTERLOCK_OUTBOX_SECONDS + 1)
+    assert standing_alarms(at=later).waiting is None
+    assert not standing_alarms(at=later).are_raised(at=later)
+    send(bills, letter("bob@other.example.org"), at=now)
+    assert (standing_alarms(at=later).waiting is None) is (why == "everything")

@@ -145,6 +145,55 @@ def test_it_is_not_too_old_for_others_what_must_wait(
     send(bills, letter(TO), at=now)
 
 
+@pytest.mark.parametrize("why", ["suspended", "paused", "domain paused"])
+def test_it_is_not_full_for_others_by_what_charlie_keeps_back(
+    why: str, bills: SigningIdentity, offers: SigningIdentity, settings: Settings, now: datetime
+) -> None:
+    """Nor may Charlie store without end behind his own pause."""
+    settings.LETTERLOCK_OUTBOX_DEPTH = 2
+    send(offers, letter(TO), letter(TO), at=now)
+    depth.forget()
+    with pytest.raises(OutboxFullError):
+        send(bills, letter(TO), at=now)
+    if why == "suspended":
+        suspend(organization=offers.organization, actor=ALICE, reason="unpaid", at=now)
+    else:
+        pause(
+            organization=offers.organization, domain="people.example.org" if why == "domain paused" else "", reason="x", actor="user:charlie", at=now
+        )
+    depth.forget()
+    with pytest.raises((OutboxFullError, NoIdentityError)):
+        send(offers, letter(TO), at=now)
+    send(bills, letter(TO), at=now)
+    send(bills, letter(TO), at=now)
+    with pytest.raises(OutboxFullError):
+        send(bills, letter(TO), at=now)
+
+
+@pytest.mark.parametrize("domain", ["", "people.example.org"])
+def test_it_stores_no_more_than_so_many_in_a_pause_of_the_operators(
+    domain: str, bills: SigningIdentity, offers: SigningIdentity, settings: Settings, now: datetime
+) -> None:
+    settings.LETTERLOCK_OUTBOX_DEPTH = 2
+    pause(domain=domain, reason="x", actor="user:operator", at=now)
+    depth.forget()
+    send(bills, letter(TO), at=now)
+    send(offers, letter(TO), at=now)
+    depth.forget()
+    with pytest.raises(OutboxFullError):
+        send(bills, letter(TO), at=now)
+
+
+def test_it_counts_between_two_looks_what_charlie_stores_behind_his_pause(offers: SigningIdentity, settings: Settings, now: datetime) -> None:
+    settings.LETTERLOCK_OUTBOX_DEPTH = 2
+    pause(organization=offers.organization, reason="x", actor="user:charlie", at=now)
+    depth.forget()
+    send(offers, letter(TO), at=now)
+    send(offers, letter(TO), at=now)
+    with pytest.raises(OutboxFullError):
+        send(offers, letter(TO), at=now)
+
+
 def test_it_counts_nothing_that_is_held(bills: SigningIdentity, settings: Settings, now: datetime) -> None:
     send(bills, letter(TO), letter(TO), at=now - timedelta(minutes=5))
     Message.objects.update(status=MessageStatus.HELD)

@@ -10,8 +10,10 @@ from mailer.smime.errors import KeyRefused
 from mailer.smime.recipients import Recipient
 
 logger = logging.getLogger(__name__)
-# The certificates of one recipient that a message is sealed to, the selected one first.
+# The certificates of one recipient that a message is sealed to; no mailbox has more that are published.
 MOST_CERTIFICATES = 10
+# For the receipt, where a recipient's EC certificates are left out. NSS and gpgsm open no mail for one, nor an RSA one beside it.
+RSA_FIRST = "to RSA keys alone, which more programs open than EC"
 # Some 10 KB each.
 _MOST_KEPT = 2000
 
@@ -45,7 +47,7 @@ class _Parts(NamedTuple):
 
 
 def envelope_for(certificates: Sequence[Sealable]) -> Envelope:
-    """Those of the selected certificate's kind of key, it first: common readers fail on an envelope of both kinds."""
+    """The RSA ones, or those for EC where there is no RSA, in the order of `certificates`: common readers fail on an envelope of both kinds."""
     return _prepared(
         tuple(
             _Parts(
@@ -64,13 +66,14 @@ def _prepared(certificates: tuple[_Parts, ...]) -> Envelope:
     usable = [(parts, recipient) for parts in certificates if (recipient := _recipient(parts)) is not None]
     if not usable:
         return Envelope((), (), "")
-    is_agreed = usable[0][1].choice.key_management is KeyManagement.ECDH
-    chosen = [(parts, recipient) for parts, recipient in usable if (recipient.choice.key_management is KeyManagement.ECDH) is is_agreed]
+    rsa = [(parts, recipient) for parts, recipient in usable if recipient.choice.key_management is not KeyManagement.ECDH]
+    chosen = rsa or usable
     if any(recipient.choice != chosen[0][1].choice for _, recipient in chosen):
         # One envelope has one cipher: what only some of the recipient's programs can open is for none of them.
         chosen = [(parts, Recipient.from_parts(parts.issuer_and_serial, parts.spki)) for parts, _ in chosen]
     fingerprints = tuple(parts.fingerprint for parts, _ in chosen)
-    return Envelope(tuple(recipient for _, recipient in chosen), fingerprints, chosen[0][1].choice.explanation)
+    receipt = chosen[0][1].choice.explanation + (f"; {RSA_FIRST}" if rsa and len(rsa) < len(usable) else "")
+    return Envelope(tuple(recipient for _, recipient in chosen), fingerprints, receipt)
 
 
 def _recipient(parts: _Parts) -> Recipient | None:

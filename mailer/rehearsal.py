@@ -28,14 +28,16 @@ class Outlook(StrEnum):
 class Rehearsal:
     """One message: what would become of it, and why.
 
-    `certificates` are the fingerprints it would be sealed to, the selected one first; `choice` the algorithms of that one and their reason,
-    None without a certificate. `receipt` judges every candidate. `size` is in octets of text and attachments.
+    `certificates` are the fingerprints it would be sealed to, the best first; `choice` the algorithms and their reason, None without a
+    certificate. `left_out` are usable all the same: EC beside RSA, and keys that are refused. `receipt` judges every
+    candidate. `size` is in octets of text and attachments.
     """
 
     to: str
     reference: str
     outlook: Outlook
     certificates: tuple[str, ...]
+    left_out: tuple[str, ...]
     choice: Choice | None
     receipt: tuple[Verdict, ...]
     size: int
@@ -62,6 +64,7 @@ def rehearse(
                 reference=item.reference,
                 outlook=Outlook.SEAL if envelope.recipients else missing,
                 certificates=envelope.fingerprints,
+                left_out=tuple(usable.fingerprint for usable in selection.usable if usable.fingerprint not in envelope.fingerprints),
                 choice=envelope.recipients[0].choice if envelope.recipients else None,
                 receipt=selection.receipt,
                 size=item.size,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from mailer.recipients import RSA_FIRST
 from mailer.smime.choice import ContentCipher, KeyManagement, Reason
 
 NAMES: Mapping[str, str] = {
@@ -26,17 +27,19 @@ WORDS: Mapping[str, Promise] = {
     Reason.UNREADABLE.text: _("What the recipient's certificate says of its program cannot be read, so what every program opens."),
     Reason.GIVEN.text: _("As the sender wished."),
 }
+_RSA_FIRST = _("Of this recipient's certificates the RSA ones alone, which more programs open than EC.")
 # algorithms; what they rest on; (of each: why;) sha256 of the sealed mail
-_RECEIPT = re.compile(r"(?P<keys>[a-z0-9.-]+), (?P<content>[a-z0-9-]+); (?P<reason>[^;]+);.* sha256 [0-9a-f]{64}")
+_RECEIPT = re.compile(r"(?P<keys>[a-z0-9.-]+), (?P<content>[a-z0-9-]+); (?P<reason>[^;]+);(?P<more>.*) sha256 [0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
 class Receipt:
-    """Names and words as they are shown."""
+    """Names and words as they are shown; `preference` is blank where nothing was preferred."""
 
     key_management: str
     content_encryption: str
     reason: str | Promise
+    preference: str | Promise
 
     @property
     def algorithms(self) -> str:
@@ -49,4 +52,5 @@ def receipt_of(detail: str) -> Receipt | None:
     if match is None:
         return None
     keys, content, reason = match["keys"], match["content"], match["reason"]
-    return Receipt(NAMES.get(keys, keys), NAMES.get(content, content), WORDS.get(reason, reason))
+    preference = _RSA_FIRST if f" {RSA_FIRST};" in match["more"] else ""
+    return Receipt(NAMES.get(keys, keys), NAMES.get(content, content), WORDS.get(reason, reason), preference)

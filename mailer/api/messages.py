@@ -131,6 +131,7 @@ def _outlook(rehearsal: Rehearsal) -> dict[str, object]:
         "reason": choice.reason.value if choice else "no_certificate",
         "certificate": rehearsal.certificates[0] if rehearsal.certificates else None,
         "certificates": list(rehearsal.certificates),
+        "left_out": list(rehearsal.left_out),
         "key_management": str(choice.key_management) if choice else None,
         "content_encryption": str(choice.content) if choice else None,
         "receipt": [{"fingerprint": line.fingerprint, "accepted": line.accepted, "reason": line.reason} for line in rehearsal.receipt],

@@ -61,8 +61,11 @@ class RehearsedMessage(serializers.Serializer[object]):
     reason = serializers.CharField(
         allow_null=True, help_text="what the algorithms rest on: default or the recipient's own capabilities; or no_certificate"
     )
-    certificate = serializers.CharField(allow_null=True, help_text="fingerprint of the selected certificate")
+    certificate = serializers.CharField(allow_null=True, help_text="fingerprint of the first certificate that it would be sealed to")
     certificates = serializers.ListField(child=serializers.CharField(), help_text="all that it would be sealed to")
+    left_out = serializers.ListField(
+        child=serializers.CharField(), help_text="usable too, but not sealed to: EC keys beside RSA keys, which more programs open"
+    )
     key_management = serializers.ChoiceField([name.value for name in KeyManagement], allow_null=True)
     content_encryption = serializers.ChoiceField([name.value for name in ContentCipher], allow_null=True)
     receipt = ReceiptLine(many=True, help_text="every candidate, and why it was taken or not")

@@ -1,12 +1,13 @@
-"""Whom an envelope is for: all usable certificates of the selected one's kind, by algorithms that all of them open."""
+"""Whom an envelope is for: all usable RSA certificates, or else the EC ones, by algorithms that all of them open."""
 
 from datetime import datetime
 
 import pytest
 
 from directory.lookup import encryption_certificates
+from directory.models import Level
 from mailer.models import Message, MessageStatus, SendEvent, SendingPolicy, SigningIdentity, SubjectPolicy
-from mailer.recipients import Envelope, envelope_for
+from mailer.recipients import RSA_FIRST, Envelope, envelope_for
 from mailer.sending import drain
 from mailer.smime import oids
 from mailer.smime.choice import ContentCipher, KeyManagement
@@ -49,11 +50,20 @@ def test_it_takes_newer_ones_where_every_certificate_names_them(desk: Desk, now:
     assert len(found.recipients) == 2, "the old program's certificate is not left out"
 
 
-def test_it_leaves_the_other_kind_of_key_out(desk: Desk, now: datetime) -> None:
-    publish_for(desk.authority.leaf(TO, "rsa2048"), TO, at=now)
-    publish_for(desk.authority.leaf(TO, "p256"), TO, at=now)
+def test_it_prefers_an_rsa_key_whatever_the_rank_of_the_ec_ones(desk: Desk, now: datetime) -> None:
+    rsa = publish_for(desk.authority.leaf(TO, "rsa2048"), TO, at=now)
+    for kind in ("p256", "p384"):
+        ec = publish_for(desk.authority.leaf(TO, kind), TO, at=now)
+        ec.level = Level.V4
+        ec.save()
+    assert encryption_certificates([TO], at=now)[TO][-1].fingerprint == rsa.fingerprint
     found = envelope(now)
-    assert len(found.recipients) == 1
+    assert found.fingerprints == (rsa.fingerprint,)
+    assert found.receipt.endswith(RSA_FIRST)
+    rsa.delete()
+    found = envelope(now)
+    assert len(found.recipients) == 2
+    assert RSA_FIRST not in found.receipt
 
 
 @pytest.mark.parametrize("capabilities", [b"", b"\x30\x80", b"\xff" * 5000, b"\x30\x03\x02\x01\x01"])

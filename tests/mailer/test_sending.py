@@ -60,7 +60,7 @@ def test_it_shows_nothing_outside(bills: SigningIdentity, authority: Authority, 
     assert b"Subject: Sealed message" in mail.content
 
 
-def test_it_seals_to_every_certificate_of_the_selected_kind(bills: SigningIdentity, inbox_server: InboxServer, now: datetime, desk: Desk) -> None:
+def test_it_seals_to_every_certificate_of_the_preferred_kind(bills: SigningIdentity, inbox_server: InboxServer, now: datetime, desk: Desk) -> None:
     at_work, on_phone = desk.authority.leaf(RECIPIENT, "rsa2048"), desk.authority.leaf(RECIPIENT, "rsa3072")
     for holder in (at_work, on_phone):
         publish_for(holder, RECIPIENT, at=now)

@@ -30,8 +30,17 @@ def test_it_reads_what_sealing_writes(kind: str, keys: str) -> None:
     found = receipt_of(f"{envelope.receipt}; sha256 {'ab' * 32}")
     assert found is not None
     assert (found.key_management, found.content_encryption) == (keys, "AES-256-CBC")
-    assert found.reason == WORDS[Reason.DEFAULT.text]
+    assert (found.reason, found.preference) == (WORDS[Reason.DEFAULT.text], "")
     assert not any(fingerprint in envelope.receipt for fingerprint in envelope.fingerprints)
+
+
+def test_it_says_that_rsa_was_preferred() -> None:
+    authority = Authority()
+    envelope = envelope_for([row(authority.leaf("bob@people.example.org", kind), number) for number, kind in enumerate(("p256", "rsa2048"))])
+    found = receipt_of(f"{envelope.receipt}; sha256 {'ab' * 32}")
+    assert found is not None
+    assert found.key_management == "RSA PKCS #1 v1.5"
+    assert "RSA ones alone" in str(found.preference)
 
 
 def test_it_has_words_for_every_algorithm_and_reason() -> None:

@@ -53,12 +53,12 @@ def test_it_says_what_each_message_would_come_to_and_stores_nothing(rehearse: Re
     found, missing, again = answer["messages"]
     assert (found["to"], found["reference"], found["status"], found["size"]) == (TO, "r-1", "would_seal", 5)
     assert found["certificate"] == certificate.fingerprint
-    assert found["certificates"] == [certificate.fingerprint]
+    assert (found["certificates"], found["left_out"]) == ([certificate.fingerprint], [])
     assert (found["key_management"], found["content_encryption"], found["reason"]) == ("rsa-pkcs1-v1.5", "aes-256-cbc", "default")
     assert found["receipt"] == [{"fingerprint": certificate.fingerprint, "accepted": True, "reason": "selected"}]
     assert missing == {
         "to": "dora@people.example.org", "reference": "", "status": "would_hold", "reason": "no_certificate", "certificate": None,
-        "certificates": [], "key_management": None, "content_encryption": None, "receipt": [], "size": 5,
+        "certificates": [], "left_out": [], "key_management": None, "content_encryption": None, "receipt": [], "size": 5,
     }  # fmt: skip
     assert (again["status"], again["size"]) == ("would_seal", 3)
     assert nothing_happened()
@@ -96,6 +96,12 @@ def test_it_goes_by_what_the_recipients_program_can_open(rehearse: Rehearse, des
     publish_for(desk.authority.leaf(TO, "rsa2048", capabilities=OURS), TO, at=now)
     (told,) = rehearse(ITEM).json()["messages"]
     assert (told["key_management"], told["content_encryption"], told["reason"]) == ("rsa-oaep-sha256", "aes-256-gcm", "capabilities")
+
+
+def test_it_names_what_is_left_out_for_its_kind_of_key(rehearse: Rehearse, desk: Desk, now: datetime) -> None:
+    rsa, ec = (publish_for(desk.authority.leaf(TO, kind), TO, at=now) for kind in ("rsa2048", "p256"))
+    (told,) = rehearse(ITEM).json()["messages"]
+    assert (told["certificate"], told["certificates"], told["left_out"]) == (rsa.fingerprint, [rsa.fingerprint], [ec.fingerprint])
 
 
 def test_what_is_hidden_is_none(rehearse: Rehearse, desk: Desk, now: datetime) -> None:

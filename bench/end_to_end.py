@@ -17,7 +17,7 @@ from portal.running import servers
 
 RECIPIENTS = 1000
 BATCH = 100
-MESSAGES = 2000
+MESSAGES = 4000
 ROUNDS = 3
 WAIT_SECONDS = 120
 STAGES = ("look up", "seal", "hand over")

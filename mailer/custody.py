@@ -12,6 +12,8 @@ from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 from django.conf import settings
 
 from mailer.models import DataKey
@@ -68,14 +70,17 @@ def open_secret(kek: bytes, sealed: bytes, *, context: bytes) -> bytes:
 
 
 class OwnerCipher:
-    """The data key of one owner, open: encrypts and decrypts many values at the cost of one read."""
+    """The data key of one owner, open: encrypts and decrypts many values at the cost of one read.
 
-    def __init__(self, owner: UUID, key: bytes) -> None:
+    The data key itself is used for nothing: encryption and digests each have a key derived from it (RFC 5869).
+    """
+
+    def __init__(self, owner: UUID, data_key: bytes) -> None:
         self._owner = owner
-        self._key = key
+        self._key, self._digest_key = _derived(data_key, b"encryption"), _derived(data_key, b"digests")
         # Once a cipher and not once a value: together they would cost more than the encryption of a short one.
-        self._gcm = AESGCM(key)
-        self._head = _VERSION + _mark(key)
+        self._gcm = AESGCM(self._key)
+        self._head = _VERSION + _mark(self._key)
 
     def encrypt(self, plaintext: bytes, *, context: str) -> bytes:
         """As `seal_secret` does it under the data key."""
@@ -88,7 +93,7 @@ class OwnerCipher:
 
     def digest(self, text: str, *, context: str) -> str:
         """A keyed hash in hex, which only who has the data key can compare with a guess; it outlives a change of the key-encryption key."""
-        return hmac.digest(self._key, self._bound(context) + b"\x00" + text.encode(), sha256).hex()
+        return hmac.digest(self._digest_key, self._bound(context) + b"\x00" + text.encode(), sha256).hex()
 
     def _bound(self, context: str) -> bytes:
         return self._owner.bytes + context.encode()
@@ -134,6 +139,11 @@ def _unwrap(kek: bytes, owner: UUID, wrapped: bytes) -> OwnerCipher:
 
 def _wrap_context(owner: UUID) -> bytes:
     return b"data-key:" + owner.bytes
+
+
+def _derived(data_key: bytes, purpose: bytes) -> bytes:
+    # A data key is random throughout, so there is nothing to extract (RFC 5869 section 3.3).
+    return HKDFExpand(SHA256(), _KEY_BYTES, b"letterlock " + purpose).derive(data_key)
 
 
 def _mark(key: bytes) -> bytes:

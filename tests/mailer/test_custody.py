@@ -1,5 +1,6 @@
 """Secrets at rest: only the right key, owner and place open them, and nothing of them shows in errors."""
 
+import hmac
 import os
 import threading
 import uuid
@@ -72,6 +73,22 @@ def test_it_keeps_owners_and_places_apart() -> None:
         decrypt_for(CHARLIE, mine, context="evidence:1")
     with pytest.raises(DamagedSecretError):
         decrypt_for(ALICE, mine, context="evidence:2")
+
+
+@pytest.mark.django_db
+def test_it_uses_one_key_for_one_purpose() -> None:
+    """What is encrypted is not under the data key as it is stored, nor is a digest; each owner has its own of both."""
+    ours, charlies = cipher_of(ALICE), cipher_of(CHARLIE)
+    row = DataKey.objects.get(owner=ALICE)
+    data_key = open_secret(require_key("LETTERLOCK_DATA_KEK"), bytes(row.wrapped), context=b"data-key:" + ALICE.bytes)
+    with pytest.raises(WrongKeyError):
+        open_secret(data_key, ours.encrypt(CANARY, context="x"), context=ALICE.bytes + b"x")
+    used = {data_key, ours._key, ours._digest_key, charlies._key, charlies._digest_key}
+    assert len(used) == 5
+    assert {len(key) for key in used} == {32}
+    octets = ALICE.bytes + b"x\x00" + b"bob"
+    assert ours.digest("bob", context="x") not in {hmac.digest(key, octets, "sha256").hex() for key in (data_key, ours._key)}
+    assert ours.digest("bob", context="x") == cipher_of(ALICE).digest("bob", context="x") != charlies.digest("bob", context="x")
 
 
 @pytest.mark.django_db

@@ -26,7 +26,6 @@ from mailer.smime.errors import SmimeError
 
 MOST_REQUEST_OCTETS = 32 * 1024 * 1024
 MOST_REFERENCE = 255
-MOST_KEY = 255
 MOST_ERRORS = 100
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _LATER: Mapping[str, Promise] = {

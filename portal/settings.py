@@ -3,6 +3,7 @@
 import sys
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import django_stubs_ext
@@ -20,7 +21,7 @@ _env = Environment()
 
 DEBUG = _env.boolean("DEBUG", default=False)
 SECRET_KEY = _env.text("SECRET_KEY")
-DATABASES = {"default": {**_env.database("DATABASE_URL"), "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}}
+DATABASES: dict[str, dict[str, Any]] = {"default": {**_env.database("DATABASE_URL"), "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}}
 REDIS_URL = _env.text("REDIS_URL")
 
 LETTERLOCK_URL = _env.address("LETTERLOCK_URL", "http://127.0.0.1:8000", schemes=frozenset({"http", "https"}))
@@ -38,6 +39,9 @@ LETTERLOCK_SMTP_SECONDS = _env.integer("LETTERLOCK_SMTP_SECONDS", 10, least=1, m
 if 5 * LETTERLOCK_SMTP_SECONDS > LETTERLOCK_LEASE_SECONDS:
     # Offering takes one such wait, DATA three, and sealing comes before both.
     _env.fault("LETTERLOCK_SMTP_SECONDS", "must be at most a fifth of LETTERLOCK_LEASE_SECONDS")
+# A process that is stopped inside a transaction keeps what it locked from the others for no longer than a lease.
+if DATABASES["default"].get("OPTIONS") is not None:
+    DATABASES["default"]["OPTIONS"].setdefault("options", f"-c idle_in_transaction_session_timeout={LETTERLOCK_LEASE_SECONDS}s")
 # The sessions that one worker process keeps with the relay, each with a mail on its way.
 LETTERLOCK_RELAY_SESSIONS = _env.integer("LETTERLOCK_RELAY_SESSIONS", 20, least=1, most=100)
 # `verified`: mail leaves only under TLS to a relay whose certificate proves its name; `auto`: unless that relay is on this machine.

@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
+from django.utils import timezone
 
 from mailer.relays.answers import Idempotent, RelayAnswers, Silent
 from mailer.relays.folder import Folder
@@ -15,7 +16,7 @@ def relay_answers() -> RelayAnswers:
     if settings.LETTERLOCK_RELAY_LOG:
         spool = Path(settings.LETTERLOCK_RELAY_SPOOL) if settings.LETTERLOCK_RELAY_SPOOL else None
         # Its idle timeout is shorter than a lease.
-        return Postfix(Path(settings.LETTERLOCK_RELAY_LOG), spool, timedelta(seconds=settings.LETTERLOCK_LEASE_SECONDS))
+        return Postfix(Path(settings.LETTERLOCK_RELAY_LOG), spool, timedelta(seconds=settings.LETTERLOCK_LEASE_SECONDS), now=timezone.now)
     if settings.LETTERLOCK_RELAY_FOLDER:
         return Folder(Path(settings.LETTERLOCK_RELAY_FOLDER))
     return Idempotent() if settings.LETTERLOCK_RELAY_IDEMPOTENT else Silent()

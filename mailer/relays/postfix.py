@@ -7,9 +7,9 @@ Anything else is in doubt.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TypeGuard
 
@@ -121,11 +121,11 @@ class Story:
 class Postfix:
     """Answers out of `log`, which may be rotated, and `spool`, the queue directory; without a spool what only it could tell stays in doubt.
 
-    `idle` is at least as long as the relay waits for a silent client (`smtpd_timeout`).
+    `idle` is at least as long as the relay waits for a silent client (`smtpd_timeout`), `now` a clock that agrees with the log's stamps.
     """
 
-    def __init__(self, log: Path, spool: Path | None, idle: timedelta) -> None:
-        self._log, self._spool, self._idle = log, spool, idle
+    def __init__(self, log: Path, spool: Path | None, idle: timedelta, *, now: Callable[[], datetime]) -> None:
+        self._log, self._spool, self._idle, self._now = log, spool, idle, now
 
     def outcomes(self, mails: Sequence[Mail]) -> Mapping[str, Outcome]:
         if not mails:
@@ -173,7 +173,7 @@ class Postfix:
         for path in chosen:
             for line in lines(path, since=start, programs=_TELLING):
                 story.tell(line)
-        story.end_orphans(datetime.now(UTC) - self._idle)
+        story.end_orphans(self._now() - self._idle)
         return story
 
 

@@ -65,7 +65,7 @@ class Sending:
         self.smtp.close()
 
     def outcome(self, *, spool: bool = True) -> Outcome:
-        answers = Postfix(self.server.log, self.server.spool if spool else None, IDLE)
+        answers = Postfix(self.server.log, self.server.spool if spool else None, IDLE, now=lambda: datetime.now(UTC))
         return answers.outcomes([Mail(self.message_id, self.since, self.since)])[self.message_id]
 
     def settles(self, outcome: Outcome, *, seconds: float = 15) -> None:

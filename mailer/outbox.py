@@ -95,12 +95,12 @@ def accept(
 ) -> Accepted:
     """Store a request once. The same key and body give the same answer again, whatever became of the messages.
 
-    `body_digest` is a plain hash of the request; what is stored is a keyed one, which nobody can compare with a guessed body.
+    `body_digest` is a plain hash of the request, `items` included; what is stored is a keyed one, which nobody can compare with a guessed body.
     Raises KeyReusedError, OutboxFullError, NoIdentityError (the organisation cannot send from `sender` now), MissingKeyError.
     """
     cipher = cipher_of(organization.id)
     body_digest = cipher.digest(body_digest, context="request")
-    known = _known(organization, idempotency_key, body_digest, at=at)
+    known = _known(organization, idempotency_key, body_digest, items, at=at)
     if known is not None:
         return known
     identity = find_identity(organization=organization, address=sender, at=at)
@@ -124,7 +124,7 @@ def accept(
             wake_outbox()
             return Accepted(batch.id, [AcceptedMessage(row.id, row.recipient, row.message_id) for row in rows])
     # Somebody stored this key between the first look and the insert, which waited for their commit.
-    known = _known(organization, idempotency_key, body_digest, at=at)
+    known = _known(organization, idempotency_key, body_digest, items, at=at)
     if known is None:
         raise KeyReusedError
     return known
@@ -139,7 +139,7 @@ def _forget(batches: QuerySet[Batch]) -> int:
     return batches.update(idempotency_key=None, body_digest="")
 
 
-def _known(organization: Organization, key: str, body_digest: str, *, at: datetime) -> Accepted | None:
+def _known(organization: Organization, key: str, body_digest: str, items: Sequence[OutgoingMessage], *, at: datetime) -> Accepted | None:
     batch = Batch.objects.filter(organization=organization, idempotency_key=key).first()
     if batch is None:
         return None
@@ -148,8 +148,9 @@ def _known(organization: Organization, key: str, body_digest: str, *, at: dateti
         return None
     if batch.body_digest != body_digest:
         raise KeyReusedError
-    messages = batch.messages.order_by("position").values_list("id", "recipient", "message_id")
-    return Accepted(batch.id, [AcceptedMessage(*row) for row in messages])
+    messages = batch.messages.order_by("position").values_list("position", "id", "message_id")
+    # The addresses are those of the request, which is the same: what is stored may have been erased since.
+    return Accepted(batch.id, [AcceptedMessage(message, items[place].to.address, message_id) for place, message, message_id in messages])
 
 
 def _insert(batch: Batch) -> bool:

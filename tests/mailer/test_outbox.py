@@ -13,6 +13,7 @@ from directory.models import Organization
 from directory.organizations import suspend
 from directory.x509.names import EmailAddress
 from mailer.custody import CustodyError, decrypt_for
+from mailer.erasing import erase_recipient
 from mailer.identities import NoIdentityError
 from mailer.letters import context, unpack
 from mailer.models import Batch, Message, MessageStatus, OnMissing, SendEvent, SigningIdentity
@@ -55,6 +56,13 @@ def test_it_gives_the_same_answer_again(bills: SigningIdentity, now: datetime) -
     Message.objects.update(status=MessageStatus.HANDED, content=None)
     assert send(bills, letter(TO), at=now + timedelta(days=29), key="one") == first
     assert Message.objects.count() == 1
+
+
+def test_it_gives_the_same_answer_again_after_an_erasure_and_stores_nothing_for_it(bills: SigningIdentity, now: datetime) -> None:
+    first = send(bills, letter(TO), letter("carol@people.example.org"), at=now, key="one")
+    erase_recipient(EmailAddress.parse(TO), actor=ALICE, at=now)
+    assert send(bills, letter(TO), letter("carol@people.example.org"), at=now, key="one") == first
+    assert list(Message.objects.order_by("position").values_list("recipient", flat=True)) == ["", "carol@people.example.org"]
 
 
 def test_it_refuses_another_body_under_the_same_key(bills: SigningIdentity, now: datetime) -> None:
@@ -111,7 +119,7 @@ def test_it_takes_no_more_than_the_operator_allows(limit: dict[str, int], bills:
     with pytest.raises(OutboxFullError) as caught:
         send(bills, letter(TO), at=now)
     assert caught.value.retry_after > 0
-    assert send(bills, letter(TO), at=now, key="one") == first, "what was accepted is answered all the same"
+    assert send(bills, letter(TO), letter(TO), at=now, key="one") == first, "what was accepted is answered all the same"
     Message.objects.update(status=MessageStatus.HANDED, content=None)
     depth.forget()
     send(bills, letter(TO), at=now)

@@ -7,7 +7,8 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 
 logger = logging.getLogger(__name__)
-# An old wake-up is worth nothing: beat has sent a newer one.
+# An old wake-up is worth nothing: beat has sent a newer one. Workers that come back after a stop find those of five seconds, ten of beat's and
+# one a request, and not those of a minute, which other tasks would wait behind.
 EXPIRES_SECONDS = 5
 
 

@@ -12,8 +12,14 @@ MAX_FIELDS = 1000
 _END = re.compile(rb"\r?\n\r?\n")
 _LINE_END = re.compile(rb"\r?\n")
 _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
-_MAILBOX_LINE = re.compile(rb">?From \S")
+_MAILBOX_LINE = re.compile(rb">?From [^\s:]")
 _ONCE = ("content-type", "content-transfer-encoding")
+_MAX_TYPED = 8 * 1024
+# RFC 2045 section 5.1: no comments, which some programs take off and others read.
+_TYPE = re.compile(r"[\w!#$%&'*+.^`{|}~-]+/[\w!#$%&'*+.^`{|}~-]+", re.ASCII)
+_PARAMETERS = re.compile(r"""(?:[ \t]*+;[ \t]*+(?:[^\s;="()]++[ \t]*+=[ \t]*+(?:"(?:[^"\\]|\\.)*+"|[^\s;"()]++))?+)*+[ \t]*+""", re.DOTALL)
+# Continuations and character sets of RFC 2231: neither of these needs them, and programs that do not know them see another value.
+_PLAIN = frozenset({"boundary", "protocol"})
 
 
 class Field(NamedTuple):
@@ -47,12 +53,26 @@ class Head(NamedTuple):
         return self._typed.get_content_type()
 
     def parameter(self, name: str) -> str:
-        """A parameter of Content-Type, empty if there is none. Raises MalformedCms if it is there twice: programs take the first or the last."""
+        """A parameter of Content-Type, empty if there is none.
+
+        Raises MalformedCms if it is there twice, where programs take the first or the last, or in a form that not all of them read.
+        """
         typed = self._typed
-        if sum(given.lower().partition("*")[0] == name for given, _ in typed.get_params([])) > 1:
+        named = [given.lower() for given, _ in typed.get_params([]) if given.lower().partition("*")[0] == name]
+        if len(named) > 1:
             raise MalformedCms(f"the parameter {name} is there twice")
+        if named and (self.oddly_typed or (name in _PLAIN and self._encoded(name))):
+            raise MalformedCms(f"the parameter {name} is written oddly")
         found = typed.get_param(name, "")
         return str(found[2] if isinstance(found, tuple) else found)
+
+    @property
+    def oddly_typed(self) -> bool:
+        """Content-Type is there, but with comments or without its form: programs may take it for another."""
+        return any(not _is_typed(value) for value in self.all("content-type"))
+
+    def _encoded(self, name: str) -> bool:
+        return re.search(rf"(?:^|[\s;]){re.escape(name)}\*", self.first("content-type"), re.IGNORECASE) is not None
 
     @property
     def file_name(self) -> str:
@@ -66,6 +86,11 @@ class Head(NamedTuple):
         return self.first("content-transfer-encoding", "7bit").strip().lower()
 
 
+def _is_typed(value: str) -> bool:
+    found = _TYPE.match(value)
+    return found is not None and _PARAMETERS.fullmatch(value, found.end()) is not None
+
+
 def split(entity: bytes) -> tuple[Head, bytes]:
     """The header and the octets of the body; lines end in CRLF or, as files often have it, LF. Raises TooLarge, MalformedCms."""
     if entity[:1] == b"\n" or entity[:2] == b"\r\n":
@@ -77,11 +102,13 @@ def split(entity: bytes) -> tuple[Head, bytes]:
     for name in _ONCE:
         if len(head.all(name)) > 1:
             raise MalformedCms(f"{name} is there twice")
+        if len(head.first(name)) > _MAX_TYPED:
+            raise TooLarge(f"a {name} of more than {_MAX_TYPED} characters")
     return head, entity[end.end() :]
 
 
 def _read(octets: bytes) -> Head:
-    lines = _LINE_END.split(octets.lstrip(b" \t"))
+    lines = _LINE_END.split(octets)
     if _MAILBOX_LINE.match(lines[0]):
         del lines[0]  # how mailbox files part messages
     unfolded: list[bytearray] = []
@@ -93,6 +120,7 @@ def _read(octets: bytes) -> Head:
             if len(unfolded) > MAX_FIELDS:
                 raise TooLarge(f"more than {MAX_FIELDS} header fields")
     matched = [_FIELD.fullmatch(bytes(line)) for line in unfolded]
-    fields = tuple(Field(field[1].decode("ascii").lower(), field[2].decode("utf-8", "surrogateescape").strip()) for field in matched if field)
-    # A carriage return alone ends a line in some programs, and NUL a value.
-    return Head(fields, odd=len(fields) < len(matched) or any(b"\r" in line or b"\x00" in line for line in unfolded))
+    fields = tuple(Field(field[1].decode("ascii").lower(), field[2].decode("utf-8", "surrogateescape").strip(" \t")) for field in matched if field)
+    # A line of blanks alone ends the header in some programs, a carriage return alone a line, and NUL a value.
+    odd = len(fields) < len(matched) or any(not line.strip() for line in lines) or any(b"\r" in line or b"\x00" in line for line in unfolded)
+    return Head(fields, odd=odd)

@@ -66,9 +66,9 @@ class Elsewhere:
         """Raises SmimeErrors."""
         return _ask("peel", _peeled, octets, content_type, names, _plain(trust), at)
 
-    def judge_sender(self, message: bytes, signed: bytes, addresses: Sequence[str], *, encrypted: bool) -> Outcome:
+    def judge_sender(self, message: bytes, inside: Sequence[bytes], signers: Sequence[Sequence[str]], *, encrypted: bool) -> Outcome:
         try:
-            return _ask("judge_sender", lambda found: Outcome(found[0]), message, signed, tuple(addresses), encrypted)
+            return _ask("judge_sender", lambda found: Outcome(found[0]), message, tuple(inside), tuple(signers), encrypted)
         except SmimeError:
             return Outcome.SENDER_UNCLEAR
 

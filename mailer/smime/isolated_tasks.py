@@ -53,8 +53,8 @@ def peel(arguments: Any, *blobs: bytes) -> Answer:
 
 
 def judge_sender(arguments: Any, *blobs: bytes) -> Answer:
-    message, signed, addresses, encrypted = unpack(arguments, list(blobs))
-    return _answer((senders.judge(message, signed, addresses, encrypted=encrypted),))
+    message, inside, signers, encrypted = unpack(arguments, list(blobs))
+    return _answer((senders.judge(message, inside, signers, encrypted=encrypted),))
 
 
 def read_envelope(arguments: Any, *blobs: bytes) -> Answer:

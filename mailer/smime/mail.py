@@ -25,6 +25,8 @@ from .verify import Verification, verify, verify_cms
 
 MAX_LAYERS = 8
 MAX_MAIL = 32 * 1024 * 1024
+# How a walk ends that came to plain MIME.
+_REACHED = frozenset({Outcome.NOT_SIGNED, Outcome.PARTLY_SIGNED})
 
 
 class Peeled(NamedTuple):
@@ -42,7 +44,7 @@ class Peeler(Protocol):
 
     def peel(self, octets: bytes, content_type: bytes, names: frozenset[bytes], *, trust: Trust, at: datetime) -> Peeled: ...
 
-    def judge_sender(self, message: bytes, signed: bytes, addresses: Sequence[str], *, encrypted: bool) -> Outcome: ...
+    def judge_sender(self, message: bytes, inside: Sequence[bytes], signers: Sequence[Sequence[str]], *, encrypted: bool) -> Outcome: ...
 
 
 class Layer(NamedTuple):
@@ -92,8 +94,8 @@ class Here:
             return Peeled(Kind.OTHER, partly_signed=verification.outcome is Outcome.PARTLY_SIGNED)
         return Peeled(Kind.SIGNED, verification=verification)
 
-    def judge_sender(self, message: bytes, signed: bytes, addresses: Sequence[str], *, encrypted: bool) -> Outcome:
-        return senders.judge(message, signed, addresses, encrypted=encrypted)
+    def judge_sender(self, message: bytes, inside: Sequence[bytes], signers: Sequence[Sequence[str]], *, encrypted: bool) -> Outcome:
+        return senders.judge(message, inside, signers, encrypted=encrypted)
 
 
 def _as_cms(octets: bytes, content_type: bytes) -> bytes:
@@ -117,11 +119,10 @@ def read_mail(message: bytes, openers: Sequence[Opener] = (), *, trust: Trust, a
     if outcome is not Outcome.VERIFIED:
         return Reading(outcome, walk.octets, layers)
     # Step 3.
-    counting = _counting(layers)
-    addresses = [address for signature in counting.signatures for address in signature.addresses] if counting else []
-    signed = counting.content if counting else b""
+    signers = [signature.addresses for signature in _innermost(layers)[0].signatures]
     encrypted = any(layer.kind is Kind.ENCRYPTED for layer in layers)
-    return Reading(peeler.judge_sender(message, signed, addresses, encrypted=encrypted), walk.octets, layers)
+    most = senders.MOST_LOOKED_AT
+    return Reading(peeler.judge_sender(message[:most], walk.inside, signers, encrypted=encrypted), walk.octets, layers)
 
 
 def outcome_of(error: SmimeError) -> Outcome:
@@ -131,11 +132,12 @@ def outcome_of(error: SmimeError) -> Outcome:
 
 
 class _Walk:
-    """The way through the layers; `octets` is where it has come to."""
+    """The way through the layers; `octets` is where it has come to, `inside` how the MIME entities on the way begin."""
 
     def __init__(self, message: bytes, openers: Sequence[Opener], trust: Trust, at: datetime, peeler: Peeler) -> None:
         self.octets, self.content_type = message, oids.DATA
         self.layers: list[Layer] = []
+        self.inside: list[bytes] = []
         self._openers, self._trust, self._at, self._peeler = openers, trust, at, peeler
 
     def go(self) -> Outcome:
@@ -152,36 +154,35 @@ class _Walk:
                 return Outcome.PARTLY_SIGNED if peeled.partly_signed else Outcome.NOT_SIGNED
             if len(self.layers) >= MAX_LAYERS:
                 raise TooLarge(f"more than {MAX_LAYERS} layers")
-            if not self._take(peeled):
-                return Outcome.NOT_OPENED
+            stopped = self._take(peeled)
+            if stopped is not None:
+                return stopped
+            if self.content_type == oids.DATA:
+                self.inside.append(self.octets[: senders.MOST_LOOKED_AT])
 
-    def _take(self, peeled: Peeled) -> bool:
-        """Note the layer and go inside; False if there is no way."""
+    def _take(self, peeled: Peeled) -> Outcome | None:
+        """Note the layer and go inside; why not, if there is no way."""
         if peeled.verification is not None:
             self.layers.append(Layer(Kind.SIGNED, peeled.verification))
             if not peeled.verification.content:
-                return False
+                return Outcome.MALFORMED if peeled.verification.verified else peeled.verification.outcome
             self.octets, self.content_type = peeled.verification.content, peeled.verification.content_type
         elif peeled.envelope is not None:
             try:
                 opened = unseal(peeled.envelope, self._openers)
             except SmimeError as error:
                 self.layers.append(Layer(Kind.ENCRYPTED, error=error.code))
-                return False
+                return Outcome.NOT_OPENED
             self.layers.append(_layer(opened))
             self.octets, self.content_type = opened.content, opened.content_type
         else:
             self.layers.append(Layer(Kind.COMPRESSED))
-            self.octets = peeled.content
-        return True
+            self.octets, self.content_type = peeled.content, oids.DATA
+        return None
 
 
 def _layer(opened: Opened) -> Layer:
     return Layer(Kind.ENCRYPTED, None, opened.key_transfer, opened.cipher, opened.authenticated, opened.legacy)
-
-
-def _counting(layers: Sequence[Layer]) -> Verification | None:
-    return next(iter(_innermost(layers)), None)
 
 
 def _innermost(layers: Sequence[Layer]) -> list[Verification]:
@@ -203,4 +204,7 @@ def _by_layers(layers: Sequence[Layer], ended: Outcome) -> Outcome:
     # Two opaque ones are taken off in turn by every program; where a text can be read without, it shows the one or the other signer.
     if counting[0].verified and len(counting) > 1 and any(signed.detached for signed in counting):
         return Outcome.NESTED_SIGNATURE
+    # What is signed but was not reached could be shown by others, with a header of its own.
+    if counting[0].verified and ended not in _REACHED:
+        return ended
     return counting[0].outcome

@@ -5,19 +5,24 @@ Mail programs differ over comments, quoted local parts, groups and encoded words
 
 import re
 import unicodedata
-from email.errors import MessageError
-from email.header import decode_header, make_header
 from typing import NamedTuple
 
+from .encoded_words import ENCODED, decoded
 from .signer_certificate import match_of
 
 _MAX_FIELD = 8000
 _MAX_COMMENT_DEPTH = 4
-_TOKEN = re.compile(r'\s+|"(?:[^"\\]|\\.)*"|[<>@,]|[^\s()<>@,;:\\"\[\]]+')
+_TOKEN = re.compile(r'[ \t]+|"(?:[^"\\]|\\.)*"|[<>@,]|[^ \t()<>@,;:\\"\[\]]+')
 _LOCAL = re.compile(r"[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*", re.UNICODE)
 _DOMAIN = re.compile(r"[\w-]+(?:\.[\w-]+)*", re.UNICODE)
 _LIKE_AN_ADDRESS = re.compile(r"[^\s<>()\"',;:@]+@[^\s<>()\"',;:@]+\.[^\s<>()\"',;:@]+")
-_HIDING = frozenset({"Cc", "Cf"})  # control and format characters: line ends, direction marks, joiners of no width
+# Line ends, direction marks, joiners of no width, what is nothing by any standard, and octets that are not UTF-8.
+_HIDING = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+# Letters, marks and symbols by their category, and yet nothing to be seen.
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0")
+_VARIATIONS = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")  # choose a picture, as emoji do
+_AROUND_AT = re.compile(r"\s*@\s*")
+_SPACE = " \t"
 _MAX_LOCAL, _MAX_ADDRESS = 64, 254
 
 
@@ -37,11 +42,11 @@ class Mailbox(NamedTuple):
 
     @property
     def misleads(self) -> bool:
-        """The name shows another address, or has characters that are not seen."""
-        if any(unicodedata.category(character) in _HIDING for character in self.name):
+        """The name shows another address, or has characters that are not seen, or encoded words that some programs decode and this does not."""
+        if ENCODED in self.name or any(unicodedata.category(character) in _HIDING or character in _BLANK for character in self.name):
             return True
-        shown = unicodedata.normalize("NFKC", self.name)
-        return any(match_of(found.rstrip(".")) != self.match for found in _LIKE_AN_ADDRESS.findall(shown))
+        shown = unicodedata.normalize("NFKC", _VARIATIONS.sub("", self.name)).replace("\u3002", ".")
+        return any(match_of(found.rstrip(".")) != self.match for found in _LIKE_AN_ADDRESS.findall(_AROUND_AT.sub("@", shown)))
 
 
 def parse(field: str) -> list[Mailbox]:
@@ -123,14 +128,4 @@ def _address(tokens: list[str]) -> str:
 
 def _shown(words: list[str], comments: list[str]) -> str:
     texts = [re.sub(r"\\(.)", r"\1", word[1:-1]) if word[:1] == '"' else word for word in words]
-    return " ".join(decoded(text.strip()) for text in ("".join(texts), *comments) if text.strip()).strip()
-
-
-def decoded(text: str) -> str:
-    """Encoded words as they are shown (RFC 2047); what cannot be decoded stays as it is."""
-    if "=?" not in text:
-        return text
-    try:
-        return str(make_header(decode_header(text)))
-    except (MessageError, ValueError, LookupError):
-        return text
+    return " ".join(decoded(text.strip(_SPACE)) for text in ("".join(texts), *comments) if text.strip(_SPACE)).strip(_SPACE)

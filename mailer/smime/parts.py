@@ -98,7 +98,7 @@ def _detached(head: Head, body: bytes) -> Wrapped:
     """The two parts of a multipart/signed (RFC 1847 section 2.1)."""
     if head.transfer_encoding not in _IDENTITY:
         raise MalformedCms("an encoded multipart")  # RFC 2045 section 6.4: some decode it nevertheless, and see other parts
-    parts, epilogue = _cut(head, body)
+    parts, epilogue = _cut(head, body, strictly=True)
     if len(parts) != 2:  # noqa: PLR2004 - the content and its signature
         raise MalformedCms("multipart/signed has two parts")
     signature_head, signature_body = split(parts[1])
@@ -107,12 +107,18 @@ def _detached(head: Head, body: bytes) -> Wrapped:
     return Wrapped(parts[0], _decoded(signature_head, signature_body), appended=bool(epilogue.strip()))
 
 
-def _cut(head: Head, body: bytes) -> tuple[list[bytes], bytes]:
-    """The parts of a multipart, and what follows its closing delimiter (RFC 2046 section 5.1.1)."""
+def _cut(head: Head, body: bytes, *, strictly: bool = False) -> tuple[list[bytes], bytes]:
+    """The parts of a multipart, and what follows its closing delimiter (RFC 2046 section 5.1.1).
+
+    What comes before the first delimiter is passed over, by every program that shows parts: many write there that this is a signed message.
+    `strictly` no line may be one that some take for a delimiter, since it begins with it, or comes after a carriage return alone.
+    """
     boundary = head.parameter("boundary").rstrip()
     if not boundary or len(boundary) > _MAX_BOUNDARY or not boundary.isascii():
         raise MalformedCms("a multipart without a boundary")
     delimiter = re.compile(rb"(?:\A|\r?\n)--" + re.escape(boundary.encode()) + rb"(--)?[ \t]*(?:\r?(?=\n)|\Z)")
+    if strictly and len(re.findall(rb"(?:\A|[\r\n])--" + re.escape(boundary.encode()), body)) != len(delimiter.findall(body)):
+        raise MalformedCms("a line that some take for a delimiter")
     parts: list[bytes] = []
     start: int | None = None
     for found in delimiter.finditer(body):

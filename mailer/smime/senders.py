@@ -6,46 +6,52 @@ Whoever shows a verified mark lets readers believe the From line: so anything by
 from collections.abc import Collection, Iterator, Sequence
 
 from . import mailboxes
+from .encoded_words import decoded
 from .errors import MalformedCms, TooLarge
-from .head import Head, split
+from .head import MAX_HEAD, Head, split
 from .mailboxes import Mailbox, Unclear
 from .outcomes import Outcome
 from .signer_certificate import match_of
 
 # RFC 5322 section 3.6.
-_ONCE = ("sender", "reply-to", "subject", "date", "to", "cc", "message-id")
+_ONCE = ("sender", "reply-to", "mail-reply-to", "subject", "date", "to", "cc", "message-id")
+# Where an answer goes; the second is older than the standard's, and some programs prefer it.
+_REPLIES = ("reply-to", "mail-reply-to")
+_SENDING = ("from", "sender", *_REPLIES)
+_MESSAGES = frozenset({"message/rfc822", "message/global"})
+_IDENTITY = frozenset({"7bit", "8bit", "binary"})
+# A header and, in a message/rfc822, the one after it.
+MOST_LOOKED_AT = 2 * MAX_HEAD + 1024
 
 
-def judge(message: bytes, signed: bytes, addresses: Sequence[str], *, encrypted: bool) -> Outcome:
-    """VERIFIED, or what is wrong with the sender of `message`, in which the entity `signed` is by a holder of `addresses`. Raises nothing.
+def judge(message: bytes, inside: Sequence[bytes], signers: Sequence[Sequence[str]], *, encrypted: bool) -> Outcome:
+    """VERIFIED, or what is wrong with the sender of `message`; `inside` are the entities in it, `signers` each signer's addresses. Raises nothing.
+
+    Only the first MOST_LOOKED_AT octets of each matter. Each signer must be the sender: signatures do not bind each other, anyone can add one.
 
     1. The outer header: one From, its address is one of the signer's; Sender and Reply-To are theirs too.
-    2. Header fields inside the signature (RFC 9788, or a message/rfc822 by RFC 8551 section 3.1) say the same.
+    2. Header fields inside (RFC 9788, or a message/rfc822 by RFC 8551 section 3.1), of whichever layer, say the same.
     """
     try:
-        outer, inner = split(message)[0], _inner(signed)
+        outer = split(message)[0]
+        inner = [head for entity in inside for head in _heads_of(entity)]
+        if not signers or any(head.odd for head in (outer, *inner)):
+            return Outcome.SENDER_UNCLEAR
+        outcomes = (_judge_for({match_of(address) for address in addresses}, outer, inner, encrypted=encrypted) for addresses in signers)
+        return next((outcome for outcome in outcomes if outcome is not Outcome.VERIFIED), Outcome.VERIFIED)
     except TooLarge:
         return Outcome.TOO_LARGE
-    except MalformedCms:
+    except (MalformedCms, Unclear):
         return Outcome.SENDER_UNCLEAR
-    if outer.odd or inner.odd:
-        return Outcome.SENDER_UNCLEAR
-    own = {match_of(address) for address in addresses}
+
+
+def _judge_for(own: Collection[str], outer: Head, inner: Sequence[Head], *, encrypted: bool) -> Outcome:
     # Step 1.
     outcome = _judge_head(outer, own)
     if outcome is not Outcome.VERIFIED:
         return outcome
     # Step 2.
-    return _judge_inner(outer, inner, own, encrypted=encrypted)
-
-
-def sender_of(message: bytes) -> str:
-    """The From address, empty unless there is exactly one. Raises nothing."""
-    try:
-        found = _single(split(message)[0].all("from"))
-    except (TooLarge, MalformedCms, Unclear):
-        return ""
-    return found.address if found else ""
+    return Outcome.VERIFIED if all(_agrees(head, outer, own, encrypted=encrypted) for head in inner) else Outcome.HEADERS_DIFFER
 
 
 def _single(values: Sequence[str]) -> Mailbox | None:
@@ -73,7 +79,7 @@ def _doubts(head: Head, sender: Mailbox, own: Collection[str]) -> Iterator[tuple
     yield Outcome.OTHER_SENDER, sender.match not in own
     yield Outcome.MISLEADING_NAME, sender.misleads
     yield Outcome.FOREIGN_SENDER_FIELD, not _all_own(head.all("sender"), own)
-    yield Outcome.FOREIGN_REPLY_TO, not _all_own(head.all("reply-to"), own)
+    yield Outcome.FOREIGN_REPLY_TO, not all(_all_own(head.all(name), own) for name in _REPLIES)
 
 
 def _all_own(values: Sequence[str], own: Collection[str]) -> bool:
@@ -83,23 +89,31 @@ def _all_own(values: Sequence[str], own: Collection[str]) -> bool:
         return False
 
 
-def _inner(signed: bytes) -> Head:
-    head, body = split(signed)
-    return split(body.lstrip(b"\r\n"))[0] if head.content_type == "message/rfc822" else head
+def _heads_of(entity: bytes) -> list[Head]:
+    """The header of an entity and, where it is a message itself, that one's. Raises TooLarge, MalformedCms."""
+    head, body = split(entity)
+    if head.oddly_typed:
+        raise MalformedCms("a Content-Type that may be read as another")
+    if head.content_type not in _MESSAGES:
+        return [head]
+    if head.transfer_encoding not in _IDENTITY:
+        raise MalformedCms("an encoded message")  # RFC 2046 section 5.2.1: some decode it nevertheless
+    return [head, split(body.lstrip(b"\r\n"))[0]]
 
 
-def _judge_inner(outer: Head, inner: Head, own: Collection[str], *, encrypted: bool) -> Outcome:
-    if not inner.all("from"):
-        return Outcome.VERIFIED
-    if _judge_head(inner, own) is not Outcome.VERIFIED or _addresses(inner) != _addresses(outer):
-        return Outcome.HEADERS_DIFFER
+def _agrees(inner: Head, outer: Head, own: Collection[str], *, encrypted: bool) -> bool:
+    """What the inner header says, the outer one says too. Raises MalformedCms, Unclear."""
+    if inner.all("from") and (_judge_head(inner, own) is not Outcome.VERIFIED or _addresses(inner, _SENDING) != _addresses(outer, _SENDING)):
+        return False
+    if any(len(inner.all(name)) > 1 for name in _ONCE):
+        return False
+    if any(not _all_own(inner.all(name), own) or _addresses(inner, [name]) != _addresses(outer, [name]) for name in _SENDING if inner.all(name)):
+        return False
     # An encrypted message may show another Subject outside, to give nothing away; a signed one has no reason to.
-    subjects = {" ".join(mailboxes.decoded(head.first("subject")).split()) for head in (outer, inner) if head.all("subject")}
-    if not encrypted and inner.parameter("hp") != "cipher" and inner.all("subject") and len(subjects) > 1:
-        return Outcome.HEADERS_DIFFER
-    return Outcome.VERIFIED
+    subjects = {" ".join(decoded(head.first("subject")).split()) for head in (outer, inner) if head.all("subject")}
+    return encrypted or not inner.all("subject") or len(subjects) == 1
 
 
-def _addresses(head: Head) -> list[str]:
-    """Both heads have been judged: each field can be read."""
-    return [mailbox.match for name in ("from", "sender", "reply-to") for value in head.all(name) for mailbox in mailboxes.parse(value)]
+def _addresses(head: Head, names: Sequence[str]) -> list[str]:
+    """Raises Unclear."""
+    return [mailbox.match for name in names for value in head.all(name) for mailbox in mailboxes.parse(value)]

@@ -15,6 +15,7 @@ MAX_SIGNERS = 16
 MAX_REVOCATION_ANSWERS = 20
 MAX_ATTRIBUTES = 64
 _UNSIGNED = 0xA1
+_OCTET_STRINGS = 0x24  # constructed: in several pieces
 _OTHER_REVOCATION_FORMAT = 0xA1
 
 
@@ -62,7 +63,8 @@ def read(cms: bytes, *, max_size: int = MAX_CMS) -> SignedData:
     content = None
     if wrapped and wrapped.tag is not None:
         # PKCS#7 1.5 wraps other types than data bare: what is signed are the contents without their head (RFC 5652 section 5.2.1).
-        content = wrapped.octets() if wrapped.tag in {OCTET_STRING, 0x24} else wrapped.contents(wrapped.tag)
+        bare = content_type != oids.DATA and wrapped.tag not in {OCTET_STRING, _OCTET_STRINGS}
+        content = wrapped.contents(wrapped.tag) if bare else wrapped.octets()
     # Step 3.
     certificates = _read_certificates(signed.enter(CONTEXT_0)) if signed.tag == CONTEXT_0 else []
     crls, ocsp = _read_revocation(signed.enter(CONTEXT_1)) if signed.tag == CONTEXT_1 else ([], [])

@@ -3,11 +3,14 @@
 asn1crypto is used rather than cryptography because it also reads what the latter refuses, such as a negative serial number.
 """
 
+import unicodedata
 from collections.abc import Sequence
 from datetime import datetime
 
 import idna
 from asn1crypto import x509
+
+from directory.x509.names import fold
 
 from .errors import MalformedCms
 
@@ -71,10 +74,15 @@ def _alternative(certificate: x509.Certificate) -> list[str]:
 
 
 def match_of(address: str) -> str:
-    """What two ways of writing one address have in common: the local part case-folded, the domain as a lower-case A-label."""
+    """What two ways of writing one address have in common, by the directory's rule: the domain as a lower-case A-label, the local part folded.
+
+    A local part with characters that stand for others, such as a long s, is nobody's but its own.
+    """
     local, at_sign, domain = address.rpartition("@")
+    if not unicodedata.is_normalized("NFKC", local):
+        return address
     try:
         domain = idna.encode(domain.lower(), uts46=True).decode("ascii") if not domain.isascii() else domain.lower()
     except (idna.IDNAError, UnicodeError):
         return address
-    return f"{local.casefold()}{at_sign}{domain}"
+    return f"{fold(local)}{at_sign}{domain}"

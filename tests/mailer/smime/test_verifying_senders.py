@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from mailer.smime.mailboxes import Mailbox, Unclear, parse
 from mailer.smime.outcomes import Outcome
-from mailer.smime.senders import judge, sender_of
+from mailer.smime.senders import judge
 
 BODY = "\r\n\r\nThe code is 4711.\r\n"
 SIGNED = b"Content-Type: text/plain" + BODY.encode()
@@ -15,7 +15,7 @@ BANK = ["bills@bank.example.com"]
 
 def judged(*fields: str, signed: bytes = SIGNED, addresses: list[str] = BANK, encrypted: bool = False) -> Outcome:
     message = ("\r\n".join([*fields, "Content-Type: text/plain"]) + BODY).encode("utf-8", "surrogateescape")
-    return judge(message, signed, addresses, encrypted=encrypted)
+    return judge(message, [signed], [addresses], encrypted=encrypted)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,6 @@ def judged(*fields: str, signed: bytes = SIGNED, addresses: list[str] = BANK, en
 )
 def test_it_believes_the_signer(sender: str) -> None:
     assert judged(f"From: {sender}") is Outcome.VERIFIED
-    assert sender_of(f"From: {sender}{BODY}".encode()).lower() == BANK[0]
 
 
 def test_it_reads_international_addresses() -> None:
@@ -177,4 +176,4 @@ def test_it_never_fails_without_a_name(text: str) -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=300))
 def test_it_judges_any_octets(octets: bytes) -> None:
-    assert judge(octets, octets, BANK, encrypted=False) is not Outcome.VERIFIED
+    assert judge(octets, [octets], [BANK], encrypted=False) is not Outcome.VERIFIED

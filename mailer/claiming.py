@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from directory.models import OrganizationStatus
+from mailer.copying import fetch_bound
 from mailer.message_states import Step, move
 from mailer.models import MessageStatus
 
@@ -23,6 +24,8 @@ CHUNK_OCTETS = 4 * 1024 * 1024
 # A message that ended its worker this often is an alarm; from here on its leases grow, up to an hour, so that it costs less and less.
 MANY_ATTEMPTS = 5
 WORKER = "system:worker"
+_MOST_LOOKS = 10
+_FIRST = UUID(int=0)
 
 _NOT_PAUSED = """NOT EXISTS (
         SELECT 1 FROM mailer_pause p WHERE p.resumed_at IS NULL
@@ -41,9 +44,10 @@ _READY = f"""
 WITH busy AS MATERIALIZED (
     SELECT domain, count(*) AS messages FROM mailer_message WHERE status IN ('sealing', 'sealed', 'handing') GROUP BY domain
 )
-SELECT m.id, m.domain, m.size, m.sealed IS NOT NULL, COALESCE((SELECT messages FROM busy WHERE busy.domain = m.domain), 0)
+SELECT m.id, m.domain, m.size, m.sealed IS NOT NULL, COALESCE((SELECT messages FROM busy WHERE busy.domain = m.domain), 0), m.not_before
 FROM mailer_message m
-WHERE m.status = 'queued' AND m.not_before <= statement_timestamp() AND m.domain <> ALL(%(resting)s)
+WHERE m.status = 'queued' AND m.not_before <= statement_timestamp() AND (m.not_before, m.id) > (%(after)s::timestamptz, %(after_id)s::uuid)
+  AND m.domain <> ALL(%(resting)s)
   AND NOT EXISTS (SELECT 1 FROM busy WHERE busy.domain = m.domain AND busy.messages >= %(most)s)
   AND {_OF_ACTIVE} AND {_NOT_PAUSED}
 ORDER BY m.not_before, m.id LIMIT %(limit)s FOR UPDATE OF m SKIP LOCKED
@@ -53,7 +57,7 @@ SELECT m.id, m.lease_token, m.attempt, m.status, m.organization_id, o.legal_name
     m.message_id, b.on_missing, m.accepted_at, m.content, m.sealed, COALESCE(s.subject, 'neutral'), COALESCE(s.neutral_subject, '')
 FROM mailer_message m JOIN mailer_batch b ON b.id = m.batch_id JOIN mailer_signingidentity i ON i.id = b.identity_id
     JOIN directory_organization o ON o.id = m.organization_id LEFT JOIN mailer_sendingpolicy s ON s.organization_id = m.organization_id
-WHERE m.id = ANY(%s) ORDER BY m.not_before, m.id
+WHERE m.id = ANY(%(ids)s) ORDER BY m.not_before, m.id
 """
 # Given back for want of time: nobody died of these.
 _GIVEN_BACK = f"""
@@ -136,20 +140,32 @@ def claim(limit: int = CHUNK, *, retaking: bool = True, resting: Collection[str]
 def _ready(limit: int, resting: Collection[str]) -> list[tuple[UUID, bool]]:
     """Lock what to take next, as far as its contents fit and its domains have room; with each, whether it has been sealed."""
     most = settings.LETTERLOCK_DOMAIN_MESSAGES
-    with connection.cursor() as cursor:
-        cursor.execute(_IN_ORDER)
-        cursor.execute(_READY, {"resting": list(resting), "most": most, "active": OrganizationStatus.ACTIVE.value, "limit": limit})
-        rows: list[tuple[UUID, str, int, bool, int]] = cursor.fetchall()
     ready: list[tuple[UUID, bool]] = []
     chosen: Counter[str] = Counter()
     octets = 0
-    for message, domain, size, is_sealed, busy in rows:
-        if ready and octets + size > CHUNK_OCTETS:
-            break
-        if busy + chosen[domain] < most:
-            ready.append((message, is_sealed))
-            chosen[domain] += 1
-            octets += size
+    left_out = set(resting)
+    after: str | datetime = "-infinity"
+    after_id = _FIRST
+    with connection.cursor() as cursor:
+        cursor.execute(_IN_ORDER)
+        # Where a domain that is at its share fills what was looked at, the others are looked for behind it.
+        for _ in range(_MOST_LOOKS):
+            values = {"resting": list(left_out), "after": after, "after_id": after_id, "limit": limit - len(ready)}
+            cursor.execute(_READY, {**values, "most": most, "active": OrganizationStatus.ACTIVE.value})
+            rows: list[tuple[UUID, str, int, bool, int, datetime]] = cursor.fetchall()
+            before = len(left_out)
+            for message, domain, size, is_sealed, busy, not_before in rows:
+                if ready and octets + size > CHUNK_OCTETS:
+                    return ready
+                if busy + chosen[domain] < most:
+                    ready.append((message, is_sealed))
+                    chosen[domain] += 1
+                    octets += size
+                else:
+                    left_out.add(domain)
+                after, after_id = not_before, message
+            if len(left_out) == before:
+                break
     return ready
 
 
@@ -184,6 +200,4 @@ def give_back(messages: Sequence[Held]) -> None:
 def _load(ids: Collection[UUID]) -> list[Held]:
     if not ids:
         return []
-    with connection.cursor() as cursor:
-        cursor.execute(_HELD, [list(ids)])
-        return [Held(*row) for row in cursor.fetchall()]
+    return [Held(*row) for row in fetch_bound(_HELD, {"ids": list(ids)})]

@@ -17,12 +17,12 @@ def copy_rows(table: str, columns: Mapping[str, str], rows: Iterable[Sequence[An
 
 
 def fetch_bound(statement: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
-    """The rows of a statement, in the transaction that is under way; its parameters travel beside it, `%(name)b` in binary.
+    """The rows of a statement, in the transaction that is under way; its parameters travel beside it, `%(name)b` in binary, and so do the rows.
 
-    Django's own cursor writes parameters into the text, where a mail is twice as long and is read twice.
+    Django's own cursor has both as text, where a mail is twice as long and is read twice.
     """
     # As Django's own cursor begins. Prepared, since planning one of these takes about as long as carrying it out for a single message.
     connection.close_if_health_check_failed()
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        return cursor.execute(statement, parameters, prepare=True).fetchall()
+        return cursor.execute(statement, parameters, prepare=True, binary=True).fetchall()

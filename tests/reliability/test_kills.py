@@ -4,7 +4,6 @@ import os
 import random
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable
 
 import pytest
@@ -45,7 +44,7 @@ def kill_for_a_while(relay: str, acts: list[str], messages: int, *, name: str, p
         butcher.make_up(LEAST)
         butcher.wake_the_stopped(wait=True)
         settle(ground, client, seconds=patience)
-        found = report(ground, client, butcher, seed=seed, copies=Counter(ground.taken()), began=began)
+        found = report(ground, client, butcher, seed=seed, copies=ground.counted(), began=began)
     found.keep(name)
     say(str(found))
     found.check()
@@ -83,4 +82,4 @@ def test_it_counts_what_is_doubled_where_the_relay_is_not_asked() -> None:
         butcher = Butcher(ground, client, random.Random(1))
         butcher.run(["die at after_250"] * 3, 60)
         settle(ground, client, seconds=120)
-        assert report(ground, client, butcher, seed=1, copies=Counter(ground.taken()), began=0).doubled >= 3
+        assert report(ground, client, butcher, seed=1, copies=ground.counted(), began=0).doubled >= 3

@@ -46,6 +46,7 @@ class Report:
     lost: int
     doubled: int
     unasked: int
+    told_otherwise: int
     changed_answers: int
     unlogged: list[str]
     unknown: int
@@ -62,6 +63,7 @@ class Report:
     def check(self) -> None:
         text = str(self)
         assert (self.lost, self.doubled, self.unasked, self.changed_answers) == (0, 0, 0, 0), text
+        assert self.told_otherwise == 0, text
         assert self.unlogged == [], text
         assert self.unknown <= self.accepted / 1000, text
         assert self.unknown_without_alarm == 0, text
@@ -97,7 +99,8 @@ def settle(ground: Ground, *clients: Client, seconds: float) -> None:
 
 
 def report(ground: Ground, client: Client, butcher: Butcher, *, seed: int, copies: Counter[str], began: float) -> Report:
-    """`copies` counts by Message-ID what the relay took."""
+    """`copies` counts by Message-ID what the sink took; what a relay in front of it tells is compared with that."""
+    told = Counter(ground.taken())
     statuses = {str(message): str(status) for message, status in ground.rows("SELECT id, status FROM mailer_message")}
     histories: dict[str, list[str]] = {}
     for message, event in ground.rows("SELECT message_id, event FROM mailer_sendevent ORDER BY id"):
@@ -113,6 +116,7 @@ def report(ground: Ground, client: Client, butcher: Butcher, *, seed: int, copie
         lost=len(wanted - set(copies)),
         doubled=sum(count - 1 for count in copies.values()),
         unasked=len(set(copies) - set(client.accepted.values())),
+        told_otherwise=(copies - told).total() + (told - copies).total(),
         changed_answers=len(client.changed),
         unlogged=[f"{message}: {fault}" for message in client.accepted if (fault := _fault(histories.get(message, []), statuses.get(message)))],
         unknown=len(unknown),

@@ -150,7 +150,8 @@ def _ready(limit: int, resting: Collection[str]) -> list[tuple[UUID, bool]]:
         cursor.execute(_IN_ORDER)
         # Where a domain that is at its share fills what was looked at, the others are looked for behind it.
         for _ in range(_MOST_LOOKS):
-            values = {"resting": list(left_out), "after": after, "after_id": after_id, "limit": limit - len(ready)}
+            wanted = limit - len(ready)
+            values = {"resting": list(left_out), "after": after, "after_id": after_id, "limit": wanted}
             cursor.execute(_READY, {**values, "most": most, "active": OrganizationStatus.ACTIVE.value})
             rows: list[tuple[UUID, str, int, bool, int, datetime]] = cursor.fetchall()
             before = len(left_out)
@@ -164,7 +165,7 @@ def _ready(limit: int, resting: Collection[str]) -> list[tuple[UUID, bool]]:
                 else:
                     left_out.add(domain)
                 after, after_id = not_before, message
-            if len(left_out) == before:
+            if len(left_out) == before or len(rows) < wanted:
                 break
     return ready
 

@@ -116,10 +116,27 @@ def test_it_reads_the_queue_by_its_index(bills: SigningIdentity, now: datetime) 
     queue(bills, 50, at=now)
     with connection.cursor() as cursor:
         cursor.execute(claiming._IN_ORDER)
-        cursor.execute("EXPLAIN " + claiming._READY, {"resting": [], "most": 200, "active": "active", "limit": 10})
+        values: dict[str, Any] = {
+            "resting": [],
+            "after": now - timedelta(days=1),
+            "after_id": UUID(int=1),
+            "most": 200,
+            "active": "active",
+            "limit": 10,
+        }
+        cursor.execute("EXPLAIN " + claiming._READY, values)
         plan = "\n".join(row[0] for row in cursor.fetchall())
     assert "Index Scan using message_queued" in plan
     assert "Sort" not in plan
+
+
+def test_a_domain_at_its_share_lets_those_behind_it_by(bills: SigningIdentity, now: datetime, settings: Settings) -> None:
+    """Charlie's shop has a long queue to one domain; the bank's few to another do not wait for the end of it."""
+    settings.LETTERLOCK_DOMAIN_MESSAGES = 3
+    queue(bills, 25, at=now - timedelta(minutes=1))
+    queue(bills, 2, SHOP, at=now)
+    assert [message.domain for message in claim(10).messages] == [PEOPLE] * 3 + [SHOP] * 2
+    assert claim(10).messages == []
 
 
 def test_what_was_given_back_is_taken_again_at_once_and_together(bills: SigningIdentity, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,10 +31,11 @@ class Unclear(ValueError):
 
 
 class Mailbox(NamedTuple):
-    """`name` is the display name with its comments, decoded for showing."""
+    """`name` is the display name with its comments, decoded for showing; `split` says that some programs take part of it for an address."""
 
     address: str
     name: str
+    split: bool = False
 
     @property
     def match(self) -> str:
@@ -43,7 +44,7 @@ class Mailbox(NamedTuple):
     @property
     def misleads(self) -> bool:
         """The name shows another address, or has characters that are not seen, or encoded words that some programs decode and this does not."""
-        if ENCODED in self.name or any(unicodedata.category(character) in _HIDING or character in _BLANK for character in self.name):
+        if self.split or ENCODED in self.name or any(unicodedata.category(character) in _HIDING or character in _BLANK for character in self.name):
             return True
         shown = unicodedata.normalize("NFKC", _VARIATIONS.sub("", self.name)).replace("\u3002", ".")
         return any(match_of(found.rstrip(".")) != self.match for found in _LIKE_AN_ADDRESS.findall(_AROUND_AT.sub("@", shown)))
@@ -111,7 +112,10 @@ def _mailbox(tokens: list[str], comments: list[str]) -> Mailbox:
             inner = inner[1:]
         while inner and inner[-1].isspace():
             inner = inner[:-1]
-    return Mailbox(_address(inner), _shown(words, comments))
+    address = _address(inner)
+    # An at sign outside quotes begins an address in some programs, and makes two senders, unless it is this very one.
+    split = "@" in words and match_of("".join(words).strip(_SPACE)) != match_of(address)
+    return Mailbox(address, _shown(words, comments), split)
 
 
 def _address(tokens: list[str]) -> str:

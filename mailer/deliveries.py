@@ -119,7 +119,11 @@ def _keep(told: Sequence[Tale], *, at: datetime) -> None:
             row = rows[tale.queue] = RelayedMail(queue=tale.queue, message_id=ours[tale.message_id])
         if row is None:
             continue
-        if not _is_for(tale, recipients.get(row.message_id, "")):
+        recipient = recipients.get(row.message_id, "")
+        if not recipient:
+            # Erased: the words may name who it was.
+            tale.words = ""
+        if not _is_for(tale, recipient):
             # Somebody who knows the Message-ID sent another mail with it: it says nothing about ours.
             tale.is_delayed = tale.is_sent = tale.is_bounced = False
             tale.words = ""

@@ -65,9 +65,10 @@ _TYPES = {
     "lease": "bigint", "detail": "text", "sealed": "bytea", "certificate": "text", "further_certificates": "text", "reply": "text",
     "delay": "float8",
 }  # fmt: skip
-# The relay may name the recipient without an address; where it does, the name is masked as a whole word.
+# The relay may name the recipient without an address; where it does, the name is masked as a whole word. Whose name that would be is not known
+# after an erasure: then all that the relay says is.
 _PERSON = "lower(split_part(m.recipient, '@', 1)) AS person"
-_MASKED = r"""CASE WHEN length(person) > 2 AND strpos(lower(detail), person) > 0
+_MASKED = r"""CASE WHEN erased_at IS NOT NULL AND detail <> '' THEN %(mask)s WHEN length(person) > 2 AND strpos(lower(detail), person) > 0
     THEN regexp_replace(detail, '(^|\W)' || regexp_replace(person, '(\W)', '\\\1', 'g') || '(?=\W|$)', '\1' || %(mask)s, 'gi')
     ELSE detail END"""
 _NOTE = f"""
@@ -124,7 +125,7 @@ def _statement(kind: _Kind) -> str:
         ), moved AS (
             UPDATE mailer_message m SET {", ".join(changes)}
             FROM step s WHERE m.id = s.id AND COALESCE(m.status, '') = %(source)s {condition}
-            RETURNING m.id, m.organization_id, m.attempt{f", s.detail, {_PERSON}" if "detail" in given else ""}
+            RETURNING m.id, m.organization_id, m.attempt{f", m.erased_at, s.detail, {_PERSON}" if "detail" in given else ""}
         )
         INSERT INTO mailer_sendevent (message_id, organization_id, at, attempt, event, detail, actor)
         SELECT id, organization_id, clock_timestamp(), attempt, %(event)s, {_MASKED if "detail" in given else "''"}, %(actor)s FROM moved

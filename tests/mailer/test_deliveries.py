@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from directory.x509.names import EmailAddress
 from mailer.deliveries import COMPLETING, read_on
+from mailer.erasing import erase_recipient
 from mailer.message_states import Step, move
 from mailer.models import Message, MessageStatus, RelayedMail, SendEvent, SigningIdentity
 from mailer.relays.postfix_log import Clock, parse
 from mailer.relays.postfix_tales import tales
-from tests.mailer.letters import history, letter, send
+from tests.mailer.letters import ALICE, history, letter, send
 
 TO = "bob@people.example.org"
 A, B = "4jZ4cG2sgbzLGHb", "4jZ4cG2wlKzLGHj"
@@ -94,6 +96,19 @@ def test_a_bounce_says_why_without_the_address(handed: Message, log: Log) -> Non
     event = SendEvent.objects.get(event="bounced")
     assert event.detail == "5.1.1 host mx.example.org[192.0.2.7] said: 550 5.1.1 <***> no such user"
     assert "no such user" in handed.relay_reply
+
+
+def test_what_is_said_after_an_erasure_is_kept_nowhere(handed: Message, log: Log) -> None:
+    """The relay may name the person without an address, and nobody knows any more which name that would be."""
+    erase_recipient(EmailAddress.parse(TO), actor=ALICE, at=now())
+    log.take(A, handed)
+    log.tell(A, BOUNCED.replace("no such user", "no mailbox for bob here"))
+    read_on(log.path, at=now())
+    assert RelayedMail.objects.get().words == ""
+    log.remove(A)
+    read_on(log.path, at=now())
+    assert status(handed) == MessageStatus.BOUNCED
+    assert not SendEvent.objects.filter(detail__contains="bob").exists()
 
 
 def test_a_delay_is_told_once(handed: Message, log: Log) -> None:

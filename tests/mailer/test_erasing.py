@@ -10,7 +10,7 @@ from django.db import DatabaseError, connection, transaction
 from directory.models import Change, ChangeKind, DirectoryEvent
 from directory.x509.names import EmailAddress
 from mailer.erasing import Erasure, erase_recipient
-from mailer.message_states import Step, move
+from mailer.message_states import Step, move, note
 from mailer.models import Message, MessageStatus, Notice, NoticeStatus, RelayedMail, SendEvent, SigningIdentity
 from mailer.notices import store_notice
 from mailer.sending import drain
@@ -112,13 +112,16 @@ def test_it_is_told_by_a_digest_that_nobody_can_guess_at(bills: SigningIdentity,
 
 
 def test_it_takes_the_relays_late_words_without_keeping_them(bills: SigningIdentity, now: datetime) -> None:
-    """A bounce that comes after the erasure changes the status and brings nothing back."""
+    """A bounce that comes after the erasure changes the status and brings nothing back, nor does a name that is no address."""
     send(bills, letter(TO), at=now)
     Message.objects.update(status=MessageStatus.HANDED, content=None)
     erase_recipient(DORA, actor=ALICE, at=now)
-    step = Step(Message.objects.get().id, detail=f"550 {TO} unknown", reply=f"550 {TO} unknown")
-    assert move([step], source=MessageStatus.HANDED, target=MessageStatus.BOUNCED, actor="system:reconciler")
+    message = Message.objects.get()
+    words = f"550 {TO}: Dora.Frost is unknown here"
+    note([message.id], event="delayed", detail=words, actor="system:relay-log")
+    assert move([Step(message.id, detail=words, reply=words)], source=MessageStatus.HANDED, target=MessageStatus.BOUNCED, actor="system:reconciler")
     assert Message.objects.get().relay_reply == ""
+    assert list(SendEvent.objects.filter(event__in=["delayed", "bounced"]).values_list("detail", flat=True)) == ["***", "***"]
     assert "dora" not in everything()
 
 

@@ -33,7 +33,7 @@ def asked_for(organization: Organization, query: QueryDict) -> QuerySet[Message]
 def limit_of(query: QueryDict) -> int:
     """How many a page. Raises Problem 422."""
     text = query.get("limit", str(PAGE))
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= MOST_A_PAGE):
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(MOST_A_PAGE)) and 1 <= int(text) <= MOST_A_PAGE):
         raise unprocessable("/limit", _("A number from 1 to %(most)d.") % {"most": MOST_A_PAGE})
     return int(text)
 

@@ -118,6 +118,7 @@ def test_it_takes_a_cursor_of_any_offset(log: Get) -> None:
         *(("after", made_up(at)) for at in ("0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", "2026-11-25T10:00:00")),
         ("limit", "0"),
         ("limit", "201"),
+        ("limit", "000001000000000000000000000"),
         ("limit", "x"),
         ("limit", "²"),
         ("since", "yesterday"),

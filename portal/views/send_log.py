@@ -69,7 +69,8 @@ class Filters(forms.Form):
             letters = letters.filter(reference__icontains=found["reference"])
         if found.get("since"):
             letters = letters.filter(accepted_at__gte=start_of(found["since"]))
-        if found.get("until"):
+        # Nothing comes after the last day that there is.
+        if found.get("until") and found["until"] < date.max:
             letters = letters.filter(accepted_at__lt=start_of(found["until"] + timedelta(days=1)))
         return letters
 

@@ -45,6 +45,9 @@ def test_it_lists_the_newest_first_and_nothing_of_others(cast: Cast, letter: Let
         ({"status": "nonsense", "to": "emil"}, {"emil@example.net"}),
         ({"since": "not a day"}, {"dora@example.com", "emil@example.net", "fay@example.org"}),
         ({"until": "2020-01-01"}, set()),
+        ({"since": "0001-01-01", "until": "9999-12-31"}, {"dora@example.com", "emil@example.net", "fay@example.org"}),
+        ({"until": "0001-01-01"}, set()),
+        ({"since": "9999-12-31"}, set()),
     ],
 )
 def test_it_filters_by_the_url(cast: Cast, letter: Letter, query: dict[str, str], found: set[str]) -> None:

@@ -4,7 +4,7 @@ import os
 import signal
 
 from celery import Celery
-from celery.signals import worker_process_init
+from celery.signals import celeryd_after_setup, worker_process_init
 
 from portal.frozen import freeze_loaded
 from portal.running.leash import die_with_parent
@@ -26,6 +26,7 @@ def _end_with_the_worker(**_: object) -> None:
         die_with_parent(signal.SIGKILL, _MAIN_PROCESS)
 
 
-@worker_process_init.connect
+@celeryd_after_setup.connect
 def _keep_what_is_loaded(**_: object) -> None:
+    # Before the pool is forked: a collection in a child writes to all that it shares with its parent, and each page becomes its own.
     freeze_loaded()

@@ -18,7 +18,6 @@ MAX_RECIPIENT_INFOS = 1000
 # Several may name one certificate; each costs an operation with the private key.
 MAX_TRIED = 8
 SUBJECT_KEY_IDENTIFIER = 0x80
-_CONTEXT_2 = 0xA2
 
 
 class Transported(NamedTuple):

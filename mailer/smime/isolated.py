@@ -21,7 +21,7 @@ from .outcomes import Outcome
 from .packing import Blobs, pack, unpack
 from .parts import Kind
 from .reader import MAX_CMS
-from .trust import Trust
+from .trust import Revocation, Trust
 from .verify import Signature, Verification
 
 _MODULE = f"{__package__}.isolated_tasks"
@@ -44,7 +44,7 @@ def open_envelope(envelope: bytes, openers: Sequence[Opener], *, max_size: int =
 def verify(entity: bytes, *, at: datetime, roots: Sequence[bytes] = (), trust: Trust | None = None, sender: str | None = None) -> Verification:
     """As `verify.verify`. Raises nothing: what cannot be read under the limits is TOO_SLOW, TOO_LARGE or MALFORMED."""
     try:
-        return judged(entity, at=at, trust=trust or Trust(roots), sender=sender)
+        return judged(entity, at=at, trust=trust or Trust(roots, revocation=Revocation.IF_GIVEN), sender=sender)
     except SmimeError as error:
         return Verification(mail.outcome_of(error))
 

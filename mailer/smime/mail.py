@@ -105,7 +105,10 @@ def _as_cms(octets: bytes, content_type: bytes) -> bytes:
 
 
 def read_mail(message: bytes, openers: Sequence[Opener] = (), *, trust: Trust, at: datetime, peeler: Peeler | None = None) -> Reading:
-    """What a message is and whether it is verified, at the moment `at`. Raises nothing."""
+    """What a message is and whether it is verified, at the moment `at`. Raises nothing.
+
+    Unless a `peeler` reads elsewhere, octets are read in this process: those that strangers sent are for `isolated.read_mail`.
+    """
     peeler = peeler or Here()
     # Step 1.
     walk = _Walk(message, openers, trust, at, peeler)

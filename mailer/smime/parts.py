@@ -57,11 +57,6 @@ def kind_of(cms: bytes) -> Kind:
     return kinds.get(name, Kind.OTHER)
 
 
-def enveloped(message: bytes) -> bytes | None:
-    """As `cms_of`, under the name that sealing's callers look for."""
-    return cms_of(message)
-
-
 def wrapped(entity: bytes) -> Wrapped | None:
     """The signature of a multipart/signed or an opaque signed entity, or None if it is something else. Raises TooLarge, MalformedCms."""
     head, body = split(entity)

@@ -21,7 +21,7 @@ class Trust:
     intermediates: Sequence[bytes] = ()
     crls: Sequence[bytes] = ()
     ocsp: Sequence[bytes] = ()
-    revocation: Revocation = Revocation.IF_GIVEN
+    revocation: Revocation = Revocation.REQUIRE
     policies: Sequence[str] = ()
     explicit_policy: bool = False
     inhibit_policy_mapping: bool = False

@@ -27,7 +27,7 @@ from .outcomes import INTACT, Outcome
 from .signatures import load_key, scheme_of
 from .signed_data import SignedData, SignerInfo
 from .signer_certificate import PARSE_FAULTS, addresses, is_valid, load, match_of, may_sign_mail
-from .trust import Trust
+from .trust import Revocation, Trust
 
 __all__ = ["Outcome", "Signature", "Trust", "Verification", "verify", "verify_cms"]
 
@@ -66,7 +66,9 @@ class Verification(NamedTuple):
 
 
 def verify(entity: bytes, *, at: datetime, roots: Sequence[bytes] = (), trust: Trust | None = None, sender: str | None = None) -> Verification:
-    """The verdict on a signed entity by `trust`, or by `roots` in DER alone. Raises nothing.
+    """The verdict on a signed entity by `trust`, or by `roots` in DER alone and what the entity brings of revocation. Raises nothing.
+
+    Octets are read in this process: those that strangers sent are for `isolated.verify`.
 
     `sender` is the From address that the signer must have; the header itself is not looked at here (see `mail`).
     """
@@ -81,7 +83,7 @@ def verify(entity: bytes, *, at: datetime, roots: Sequence[bytes] = (), trust: T
         return Verification(Outcome.MALFORMED)
     except TooLarge:
         return Verification(Outcome.TOO_LARGE)
-    verification = verify_cms(wrapped.cms, content=wrapped.content, at=at, trust=trust or Trust(roots), sender=sender)
+    verification = verify_cms(wrapped.cms, content=wrapped.content, at=at, trust=trust or Trust(roots, revocation=Revocation.IF_GIVEN), sender=sender)
     return verification._replace(detached=wrapped.content is not None)
 
 

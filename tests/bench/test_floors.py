@@ -49,7 +49,7 @@ def test_it_builds_a_message_that_opens_and_verifies() -> None:
     once = builders(bank.key, bank.certificate, chain, alice.certificate, text=sealing.TEXT, at=datetime.now(UTC))
     message = once()
     assert isinstance(message, bytes)
-    cms = parts.enveloped(message)
+    cms = parts.cms_of(message)
     assert cms is not None
     entity = open_envelope(cms, [Opener(alice.key, alice.der)])
     canonical = entity.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")

@@ -16,7 +16,7 @@ from mailer.smime.mail import Reading, read_mail
 from mailer.smime.open import Opener, opened
 from mailer.smime.outcomes import Outcome
 from mailer.smime.parts import Kind, cms_of, kind_of
-from mailer.smime.trust import Trust
+from mailer.smime.trust import Revocation, Trust
 from mailer.smime.verify import verify, verify_cms
 from tests.corpus import shelf
 from tests.corpus.shelf import Item
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.skipif(not shelf.items(), reason="the corpus is not her
 
 @cache
 def reading_of(item: Item) -> Reading:
-    return read_mail(item.read(), shelf.openers_of(item), trust=Trust(shelf.roots(item.family)), at=AT)
+    return read_mail(item.read(), shelf.openers_of(item), trust=Trust(shelf.roots(item.family), revocation=Revocation.IF_GIVEN), at=AT)
 
 
 def differences(item: Item) -> Iterator[str]:
@@ -98,7 +98,7 @@ def test_it_gets_the_verdict_it_should(item: Item) -> None:
 @pytest.mark.parametrize("item", MAILS, ids=lambda item: item.path)
 def test_it_is_read_within_the_limits(item: Item) -> None:
     """In the other process, where a second and 256 MB are all there is, and with the same verdict."""
-    trust, keys = Trust(shelf.roots(item.family)), shelf.openers_of(item)
+    trust, keys = Trust(shelf.roots(item.family), revocation=Revocation.IF_GIVEN), shelf.openers_of(item)
     assert isolated.read_mail(item.read(), keys, trust=trust, at=AT) == reading_of(item)
 
 
@@ -115,7 +115,7 @@ def test_it_calls_nothing_verified_that_should_fail() -> None:
     assert len(expected_to_fail) > 20
     pkits = everything()
     for item in expected_to_fail:
-        everywhere = Trust([*shelf.roots(item.family), *pkits.roots], pkits.intermediates, pkits.crls)
+        everywhere = Trust([*shelf.roots(item.family), *pkits.roots], pkits.intermediates, pkits.crls, revocation=Revocation.IF_GIVEN)
         assert not read_mail(item.read(), shelf.openers_of(item), trust=everywhere, at=AT).verified, item.path
 
 
@@ -130,7 +130,7 @@ def test_each_cms_is_what_it_is(item: Item) -> None:
     kind = kind_of(cms)
     kinds = {"signedData": Kind.SIGNED, "envelopedData": Kind.ENCRYPTED}
     assert kind is kinds.get(item.measure(r"type=pkcs7-(\w+)") or "signedData", Kind.OTHER)
-    found = verify_cms(cms, at=AT, trust=Trust(shelf.roots(item.family)))
+    found = verify_cms(cms, at=AT, trust=Trust(shelf.roots(item.family), revocation=Revocation.IF_GIVEN))
     if (item.path, "signature") in listed():
         assert found.intact is not ("SIG_OK" in item.measured)
     elif kind is Kind.SIGNED:

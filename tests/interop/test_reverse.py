@@ -50,7 +50,7 @@ def test_it_does_not_take_a_foreign_signature_for_charlies(written: Signature, o
 @pytest.mark.parametrize("written", each(ENVELOPES))
 def test_it_opens_a_foreign_envelope(written: Envelope, one_of_each: EngineOf, cast: Cast) -> None:
     mail = wrapped(Enveloped(written.write(one_of_each(written.engine), ENTITY)))
-    cms = parts.enveloped(mail)
+    cms = parts.cms_of(mail)
     assert cms is not None
     assert open_envelope(cms, [cast.opener(written.holder)]) == ENTITY
 
@@ -70,7 +70,7 @@ def test_it_reads_a_whole_foreign_mail(name: str, one_of_each: EngineOf, cast: C
     assert isinstance(signature, Signature)
     assert isinstance(envelope, Envelope)
     mail = wrapped(Enveloped(envelope.write(engine, wrapped(signature.write(engine, ENTITY)))))
-    cms = parts.enveloped(mail)
+    cms = parts.cms_of(mail)
     assert cms is not None
     found = verify(open_envelope(cms, [cast.opener(envelope.holder)]), roots=[cast.authority.root.der], at=cast.at, sender=BANK)
     assert (found.outcome, found.content) == (Outcome.VERIFIED, ENTITY)

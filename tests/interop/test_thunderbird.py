@@ -17,7 +17,7 @@ from mailer.smime.message import seal
 from mailer.smime.open import open_envelope
 from mailer.smime.recipients import Recipient
 from mailer.smime.sign import SignatureForm
-from mailer.smime.trust import Trust
+from mailer.smime.trust import Revocation, Trust
 from tests.interop import nss, thunderbird
 from tests.interop.cast import ALICE, BANK, CHARLIE, Cast
 from tests.interop.combinations import DEFAULT, LEAF_ONLY, Combination, combinations
@@ -157,7 +157,7 @@ def test_it_trusts_what_our_own_authority_certifies(cast: Cast, tmp_path: Path, 
 @pytest.mark.parametrize(("own", "theirs"), [("bank-rsa", "alice-rsa"), ("bank-p256", "alice-p256"), ("bank-p384", "alice-p384")])
 def test_we_read_what_it_writes(banks: Thunderbird, cast: Cast, own: str, theirs: str) -> None:
     mail = banks.writes(BANK, cast.holders[own], ALICE, cast.holders[theirs], subject="Über 12,50 €", text="Grüße an Alice.")
-    trust = Trust([cast.authority.root.der])
+    trust = Trust([cast.authority.root.der], revocation=Revocation.IF_GIVEN)
     reading = read_mail(mail, [cast.opener(theirs)], trust=trust, at=cast.at)
     assert reading.verified, reading
     assert "Grüße an Alice." in message_from_bytes(reading.content, policy=default).get_content()

@@ -22,7 +22,7 @@ from mailer.smime.open import Opener
 from mailer.smime.parts import cms_of
 from mailer.smime.recipients import Recipient
 from mailer.smime.sign import SignatureForm, Signer
-from mailer.smime.trust import Trust
+from mailer.smime.trust import Revocation, Trust
 from mailer.smime.verify import Verification
 from tests.mailer.smime.conftest import ALICE, BANK
 from tests.mailer.smime.test_opening_ber import indefinite
@@ -46,7 +46,7 @@ class Samples:
     """What is mutated: signatures and envelopes by each kind of key, opaque, at indefinite lengths, compressed."""
 
     def __init__(self, authority: Authority, at: datetime) -> None:
-        self.trust, self.at = Trust([authority.root.der]), at
+        self.trust, self.at = Trust([authority.root.der], revocation=Revocation.IF_GIVEN), at
         holders = {kind: authority.leaf(ALICE, kind, Usage.ENCRYPT) for kind in ("rsa2048", "p256")}
         self.openers = [Opener(holder.key, holder.der) for holder in holders.values()]
         self.samples: list[Sample] = []

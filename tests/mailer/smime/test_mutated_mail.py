@@ -19,7 +19,7 @@ from mailer.smime.mail import Reading
 from mailer.smime.open import Opener
 from mailer.smime.outcomes import Outcome
 from mailer.smime.sign import SignatureForm
-from mailer.smime.trust import Trust
+from mailer.smime.trust import Revocation, Trust
 from tests.mailer.smime.conftest import BANK
 from tests.mailer.smime.test_verifying_attacks import ENTITY, EVIL, HEAD, Scene
 from tests.pki import Authority
@@ -39,7 +39,7 @@ class Genuine:
 
     def __init__(self, authority: Authority, at: datetime) -> None:
         scene = Scene(authority, at)
-        self.at, self.trust = at, Trust([authority.root.der])
+        self.at, self.trust = at, Trust([authority.root.der], revocation=Revocation.IF_GIVEN)
         self.openers = [Opener(scene.alice.key, scene.alice.der)]
         detached, opaque = scene.signed(), scene.signed(form=SignatureForm.OPAQUE)
         self.mails = [HEAD + detached, HEAD + detached, HEAD + detached, HEAD + opaque, HEAD + scene.sealed(detached)]

@@ -21,7 +21,7 @@ from mailer.smime.outcomes import Outcome
 from mailer.smime.parts import Kind, cms_of
 from mailer.smime.recipients import Recipient
 from mailer.smime.sign import SignatureForm, Signer
-from mailer.smime.trust import Trust
+from mailer.smime.trust import Revocation, Trust
 from tests.mailer.smime.conftest import ALICE, BANK, BOB, CHARLIE, signer_of
 from tests.mailer.smime.test_opening_foreign import compressed
 from tests.pki import Authority, Holder, Usage
@@ -42,7 +42,7 @@ class Scene:
 
     def read(self, message: bytes, *, openers: list[Holder] | None = None) -> Reading:
         keys = [Opener(holder.key, holder.der) for holder in (openers if openers is not None else [self.alice])]
-        return read_mail(message, keys, trust=Trust([self.authority.root.der]), at=self.at)
+        return read_mail(message, keys, trust=Trust([self.authority.root.der], revocation=Revocation.IF_GIVEN), at=self.at)
 
     def signed(self, entity: bytes = ENTITY, *, signer: Signer | None = None, form: SignatureForm = SignatureForm.DETACHED) -> bytes:
         return (signer or self.bank).sign(entity, at=self.at, form=form)

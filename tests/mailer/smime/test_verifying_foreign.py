@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from mailer.smime import der, foreign, oids, signed_data
 from mailer.smime.certificates import cut
 from mailer.smime.outcomes import Outcome
-from mailer.smime.trust import Trust
+from mailer.smime.trust import Revocation, Trust
 from mailer.smime.verify import Verification, verify_cms
 from tests.mailer.smime.conftest import ALICE, BANK, CHARLIE
 from tests.pki import Authority, Holder, Usage, make_key
@@ -39,7 +39,9 @@ class Signing:
         return subprocess.run(command, cwd=self.folder, input=content, capture_output=True, check=True, timeout=30).stdout
 
     def judge(self, cms: bytes, content: bytes | None = ENTITY) -> Verification:
-        return verify_cms(cms, content=content, at=self.authority.at, trust=Trust([self.authority.root.der]), sender=BANK)
+        return verify_cms(
+            cms, content=content, at=self.authority.at, trust=Trust([self.authority.root.der], revocation=Revocation.IF_GIVEN), sender=BANK
+        )
 
 
 @pytest.fixture
@@ -107,7 +109,7 @@ def test_it_needs_the_signers_certificate(signing: Signing, authority: Authority
     bank = authority.leaf(BANK, "p256", Usage.SIGN)
     cms = signing.sign("-nocerts", holders=[bank])
     assert signing.judge(cms).outcome is Outcome.NO_SIGNER_CERTIFICATE
-    known = Trust([authority.root.der], intermediates=[bank.der, authority.issuer.der])
+    known = Trust([authority.root.der], intermediates=[bank.der, authority.issuer.der], revocation=Revocation.IF_GIVEN)
     assert verify_cms(cms, content=ENTITY, at=authority.at, trust=known, sender=BANK).verified
 
 

@@ -1,6 +1,10 @@
 """Strangers' mail read in another process gives what it gives here, and no key of ours goes there."""
 
+import ast
+import re
+from collections.abc import Iterator
 from datetime import datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -18,6 +22,8 @@ from tests.mailer.smime.test_opening import SECRET, envelope_for, opener
 from tests.mailer.smime.test_verifying_attacks import ATTACKS, HEAD, Attack, Scene
 from tests.pki import Authority, Usage
 
+ROOT = Path(__file__).parents[3]
+
 
 @pytest.fixture
 def scene(authority: Authority, at: datetime) -> Scene:
@@ -32,13 +38,34 @@ def test_it_judges_as_it_does_here(scene: Scene, attack: Attack) -> None:
 
 
 def test_it_verifies_and_opens(scene: Scene) -> None:
-    trust = Trust([scene.authority.root.der])
+    trust = Trust([scene.authority.root.der], revocation=Revocation.IF_GIVEN)
     reading = isolated.read_mail(scene.mail(), [opener(scene.alice)], trust=trust, at=scene.at)
     assert (reading.outcome, len(reading.layers)) == (Outcome.VERIFIED, 2)
     entity = scene.signed()
     assert isolated.verify(entity, at=scene.at, trust=trust, sender=BANK) == verify(entity, at=scene.at, trust=trust, sender=BANK)
     assert isolated.verify(entity, at=scene.at, roots=[], sender=BANK).outcome is Outcome.UNTRUSTED
-    assert isolated.verify(entity, at=scene.at, trust=Trust(trust.roots, revocation=Revocation.REQUIRE)).outcome is Outcome.UNKNOWN_REVOCATION
+    assert isolated.verify(entity, at=scene.at, trust=Trust(trust.roots)).outcome is Outcome.UNKNOWN_REVOCATION  # rule 10 of the field
+
+
+def test_the_house_reads_strangers_octets_nowhere_else() -> None:
+    """What reads in the process that asks is for the modules of the reader themselves."""
+    reading = {f"mailer.smime.{name}" for name in ("chain", "compressed", "envelopes", "mail", "open", "parts", "senders", "signed_data", "verify")}
+    paths = [path for room in ("portal", "onboarding", "mailer", "directory") for path in (ROOT / room).rglob("*.py")]
+    sources = {path: path.read_text(encoding="utf-8") for path in paths if (ROOT / "mailer" / "smime") not in path.parents}
+    assert len(sources) > 100
+    found = {(path.name, name) for path, source in sources.items() for name in _imported(source) if name in reading}
+    assert not found
+
+
+def _imported(source: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            name = re.sub(r"^\.+(?=smime)", "mailer.", base)
+            yield name
+            yield from (f"{name}.{alias.name}" for alias in node.names)
 
 
 @pytest.mark.parametrize("kind", ["rsa2048", "p256"])
@@ -97,7 +124,7 @@ def test_it_survives_a_reader_that_fails(
         with pytest.raises(error):
             isolated.opened(envelope_for(alice), [opener(alice)])
         if outcome is not None:
-            trust = Trust([authority.root.der])
+            trust = Trust([authority.root.der], revocation=Revocation.IF_GIVEN)
             assert isolated.verify(HEAD + b"\r\n", at=authority.at, trust=trust).outcome is outcome
             assert isolated.read_mail(HEAD + b"\r\n", trust=trust, at=authority.at).outcome is outcome
     finally:

@@ -12,7 +12,7 @@ from mailer.smime.errors import TooLarge
 from mailer.smime.outcomes import Outcome
 from mailer.smime.reader import Reader
 from mailer.smime.sign import SignatureForm
-from mailer.smime.trust import Trust
+from mailer.smime.trust import Revocation, Trust
 from tests.mailer.smime.test_opening import opener
 from tests.mailer.smime.test_opening_ber import in_pieces
 from tests.mailer.smime.test_verifying_attacks import HEAD, Scene
@@ -34,7 +34,7 @@ def test_it_reads_sixteen_megabytes(scene: Scene, form: SignatureForm) -> None:
     entity = b"Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: base64\r\n\r\n" + base64_lines(os.urandom(size))
     message = HEAD + scene.signed(entity, form=form)
     assert 0.85 * LARGE < len(message) < LARGE
-    trust = Trust([scene.authority.root.der])
+    trust = Trust([scene.authority.root.der], revocation=Revocation.IF_GIVEN)
     assert isolated.read_mail(message, [opener(scene.alice)], trust=trust, at=scene.at).outcome is Outcome.VERIFIED
 
 
@@ -48,6 +48,6 @@ def test_it_joins_a_quarter_of_a_million_pieces() -> None:
 
 def test_it_names_what_is_too_large(scene: Scene) -> None:
     message = HEAD + b"\r\n" + bytes(33 * 1024 * 1024)
-    assert isolated.read_mail(message, trust=Trust([]), at=scene.at).outcome is Outcome.TOO_LARGE
+    assert isolated.read_mail(message, trust=Trust([], revocation=Revocation.IF_GIVEN), at=scene.at).outcome is Outcome.TOO_LARGE
     with pytest.raises(TooLarge):
         isolated.open_envelope(bytes(65 * 1024 * 1024), [opener(scene.alice)])

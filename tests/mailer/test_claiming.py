@@ -14,7 +14,7 @@ from pytest_django import Settings
 from directory.models import Organization
 from directory.organizations import suspend
 from mailer import claiming
-from mailer.claiming import MANY_ATTEMPTS, claim, give_back
+from mailer.claiming import CHUNK, MANY_ATTEMPTS, claim, give_back
 from mailer.models import Message, MessageStatus, Pause, SigningIdentity
 from mailer.pausing import pause, resume
 from mailer.reconciling import reconcile
@@ -28,8 +28,8 @@ def queue(identity: SigningIdentity, count: int, domain: str = PEOPLE, *, at: da
     send(identity, *[letter(f"c{number}@{domain}", text=text) for number in range(count)], at=at)
 
 
-def domains() -> list[str]:
-    return [message.domain for message in claim().messages]
+def domains(limit: int = CHUNK) -> list[str]:
+    return [message.domain for message in claim(limit).messages]
 
 
 def test_it_gives_what_sealing_needs(bills: SigningIdentity, now: datetime) -> None:
@@ -139,6 +139,27 @@ def test_a_domain_at_its_share_lets_those_behind_it_by(bills: SigningIdentity, n
     assert claim(10).messages == []
 
 
+def test_what_is_kept_back_in_masses_is_not_walked_past_at_each_claim(
+    bank: Organization, bills: SigningIdentity, offers: SigningIdentity, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor forgotten: the bank's pause ends, and its letters come as soon as there is nothing behind them, or the time is over."""
+    monkeypatch.setattr(claiming, "SLOW_SECONDS", 0.0)
+    monkeypatch.setattr(claiming, "SPARED", 1e6)
+    queue(bills, 3, PEOPLE, at=now - timedelta(minutes=1))
+    queue(offers, 6, SHOP, at=now)
+    pause(organization=bank, reason="", actor="user:alice", at=now)
+    assert domains(2) == [SHOP] * 2
+    resume(organization=bank, actor="user:alice", at=now)
+    assert domains(2) == [SHOP] * 2
+    monkeypatch.setattr(claiming._front, "until", 0.0)
+    assert domains(2) == [PEOPLE] * 2
+    assert domains(2) == [PEOPLE, SHOP]
+    assert domains() == [SHOP]
+    queue(bills, 1, PEOPLE, at=now - timedelta(minutes=2))
+    assert domains() == [PEOPLE], "there is nothing behind"
+    claiming._front.until = 0.0
+
+
 def test_what_was_given_back_is_taken_again_at_once_and_together(bills: SigningIdentity, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody died of it: it costs no attempt, however often it happens, and what is new waits behind it."""
     queue(bills, 10, at=now - timedelta(minutes=1), text="x" * 400)
@@ -174,8 +195,8 @@ def test_a_suspended_organisations_messages_are_not_taken_again(
     bank: Organization, bills: SigningIdentity, offers: SigningIdentity, now: datetime
 ) -> None:
     """Alice's bank is suspended; Charlie's shop goes on."""
-    for identity in (bills, offers):
-        queue(identity, 2, at=now)
+    for identity, minutes in ((bills, 2), (offers, 1)):
+        queue(identity, 2, at=now - timedelta(minutes=minutes))
     begun = claim().messages
     suspend(organization=bank, reason="asked to", actor="user:reviewer", at=now)
     Message.objects.update(lease_until=now - timedelta(minutes=5))

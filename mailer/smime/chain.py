@@ -36,7 +36,7 @@ from pyhanko_certvalidator.validate import async_validate_path
 
 from .errors import MalformedCms
 from .outcomes import Outcome
-from .signer_certificate import PARSE_FAULTS, load, may_be_for_mail
+from .signer_certificate import PARSE_FAULTS, international_mailboxes, limits_addresses, load, may_be_for_mail
 from .trust import Revocation, Trust
 
 # A stranger's certificates can be cross-signed into a maze: so many steps and complete paths are tried, and none is longer.
@@ -199,6 +199,9 @@ def _judge_path(ground: _Ground, path: ValidationPath) -> Outcome:
         return outcome
     certificates = list(path.iter_certs(include_root=False))
     if not all(may_be_for_mail(authority) for authority in certificates[:-1]):
+        return Outcome.UNTRUSTED
+    # RFC 9598 section 6: the limits are on these too, which the library does not know. Not to weigh them is to refuse them.
+    if international_mailboxes(certificates[-1]) and any(limits_addresses(authority) for authority in path.iter_certs(include_root=True)):
         return Outcome.UNTRUSTED
     # Step 3.
     return _judge_revocation(ground.about(path), path, certificates)

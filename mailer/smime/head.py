@@ -15,11 +15,11 @@ _FIELD = re.compile(rb"([!-9;-~]+)[ \t]*:(.*)", re.DOTALL)
 _MAILBOX_LINE = re.compile(rb">?From [^\s:]")
 _ONCE = ("content-type", "content-transfer-encoding")
 _MAX_TYPED = 8 * 1024
-# RFC 2045 section 5.1: no comments, which some programs take off and others read.
-_TYPE = re.compile(r"[\w!#$%&'*+.^`{|}~-]+/[\w!#$%&'*+.^`{|}~-]+", re.ASCII)
-_PARAMETERS = re.compile(r"""(?:[ \t]*+;[ \t]*+(?:[^\s;="()]++[ \t]*+=[ \t]*+(?:"(?:[^"\\]|\\.)*+"|[^\s;"()]++))?+)*+[ \t]*+""", re.DOTALL)
-# Continuations and character sets of RFC 2231: neither of these needs them, and programs that do not know them see another value.
-_PLAIN = frozenset({"boundary", "protocol"})
+# RFC 2045 section 5.1, without the comments and escapes that some programs undo and others read.
+_TYPE = re.compile(r"[\w!#$%&'*+.^`{|}~-]+/[\w!#$%&'*+.^`{|}~-]+(?=[ \t]*(?:;|\Z))", re.ASCII)
+_PARAMETER = re.compile(r"""[ \t]*+;[ \t]*+(?:([^\s;="()\\]++)[ \t]*+=[ \t]*+("[^"\\]*+"|[^\s;"()\\]++))?+[ \t]*+""")
+# RFC 2046 section 5.1.1 and more that is in use: ASCII, and in quotes where it is not a token, since some programs end it there.
+_BOUNDARY = re.compile(r"""[\w!#$%&*+.^`{|}~'-]+|"[\w!#$%&*+.^`{|}~'()<>@,:/\[\]?= -]+(?<! )\"""", re.ASCII)
 
 
 class Field(NamedTuple):
@@ -49,30 +49,35 @@ class Head(NamedTuple):
 
     @property
     def content_type(self) -> str:
-        """Such as `text/plain`, in lower case."""
+        """Such as `text/plain`, in lower case; empty if it cannot be read in one way."""
+        if self.oddly_typed:
+            return ""
         return self._typed.get_content_type()
 
     def parameter(self, name: str) -> str:
         """A parameter of Content-Type, empty if there is none.
 
-        Raises MalformedCms if it is there twice, where programs take the first or the last, or in a form that not all of them read.
+        Raises MalformedCms if it is there twice, where programs take the first or the last, or anything is in a form that they read differently.
         """
-        typed = self._typed
-        named = [given.lower() for given, _ in typed.get_params([]) if given.lower().partition("*")[0] == name]
-        if len(named) > 1:
+        value = self.first("content-type")
+        found, at = [], end.end() if (end := _TYPE.match(value)) else 0
+        while at < len(value):
+            parameter = _PARAMETER.match(value, at)
+            if parameter is None:
+                raise MalformedCms("a Content-Type that may be read in two ways")
+            at = parameter.end()
+            if parameter[1] and parameter[1].lower().partition("*")[0] == name:
+                found.append(parameter)
+        if len(found) > 1:
             raise MalformedCms(f"the parameter {name} is there twice")
-        if named and (self.oddly_typed or (name in _PLAIN and self._encoded(name))):
+        if found and (found[0][1].lower() != name or (name == "boundary" and not _BOUNDARY.fullmatch(found[0][2]))):
             raise MalformedCms(f"the parameter {name} is written oddly")
-        found = typed.get_param(name, "")
-        return str(found[2] if isinstance(found, tuple) else found)
+        return found[0][2].strip('"') if found else ""
 
     @property
     def oddly_typed(self) -> bool:
-        """Content-Type is there, but with comments or without its form: programs may take it for another."""
-        return any(not _is_typed(value) for value in self.all("content-type"))
-
-    def _encoded(self, name: str) -> bool:
-        return re.search(rf"(?:^|[\s;]){re.escape(name)}\*", self.first("content-type"), re.IGNORECASE) is not None
+        """Content-Type is there, but not with a type alone: programs may take it for another."""
+        return any(not _TYPE.match(value) for value in self.all("content-type"))
 
     @property
     def file_name(self) -> str:
@@ -84,11 +89,6 @@ class Head(NamedTuple):
     @property
     def transfer_encoding(self) -> str:
         return self.first("content-transfer-encoding", "7bit").strip().lower()
-
-
-def _is_typed(value: str) -> bool:
-    found = _TYPE.match(value)
-    return found is not None and _PARAMETERS.fullmatch(value, found.end()) is not None
 
 
 def split(entity: bytes) -> tuple[Head, bytes]:

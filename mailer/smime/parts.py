@@ -108,7 +108,7 @@ def _cut(head: Head, body: bytes, *, strictly: bool = False) -> tuple[list[bytes
     What comes before the first delimiter is passed over, by every program that shows parts: many write there that this is a signed message.
     `strictly` no line may be one that some take for a delimiter, since it begins with it, or comes after a carriage return alone.
     """
-    boundary = head.parameter("boundary").rstrip()
+    boundary = head.parameter("boundary")
     if not boundary or len(boundary) > _MAX_BOUNDARY or not boundary.isascii():
         raise MalformedCms("a multipart without a boundary")
     delimiter = re.compile(rb"(?:\A|\r?\n)--" + re.escape(boundary.encode()) + rb"(--)?[ \t]*(?:\r?(?=\n)|\Z)")

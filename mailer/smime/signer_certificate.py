@@ -54,23 +54,32 @@ def is_valid(certificate: x509.Certificate, *, at: datetime) -> bool:
 
 
 def addresses(certificate: x509.Certificate) -> list[str]:
-    """rfc822Names and SmtpUTF8Mailboxes, or only where there are none the subject's emailAddress: name constraints cover that only then."""
-    found = _alternative(certificate)
-    if found:
-        return found
+    """rfc822Names and SmtpUTF8Mailboxes, or only without subjectAltName the subject's emailAddress: name constraints cover that only then."""
+    if certificate.subject_alt_name_value is not None:
+        return [*_rfc822_names(certificate), *international_mailboxes(certificate)]
     subject = [pair for name in certificate.subject.chosen for pair in name][:_MAX_NAMES]
     return [str(pair["value"].native) for pair in subject if pair["type"].native == "email_address"]
 
 
-def _alternative(certificate: x509.Certificate) -> list[str]:
-    names: Sequence[x509.GeneralName] = certificate.subject_alt_name_value or ()
-    found = []
-    for name in list(names)[:_MAX_NAMES]:
-        if name.name == "rfc822_name":
-            found.append(name.chosen.contents.decode("utf-8", "replace"))
-        elif name.name == "other_name" and name.chosen["type_id"].dotted == _SMTP_UTF8_MAILBOX:
-            found.append(str(name.chosen["value"].native))
-    return found
+def _rfc822_names(certificate: x509.Certificate) -> list[str]:
+    return [name.chosen.contents.decode("utf-8", "replace") for name in _alternative(certificate) if name.name == "rfc822_name"]
+
+
+def international_mailboxes(certificate: x509.Certificate) -> list[str]:
+    """SmtpUTF8Mailboxes (RFC 9598)."""
+    others = [name.chosen for name in _alternative(certificate) if name.name == "other_name"]
+    return [str(other["value"].native) for other in others if other["type_id"].dotted == _SMTP_UTF8_MAILBOX]
+
+
+def limits_addresses(authority: x509.Certificate) -> bool:
+    """Its name constraints say something of rfc822Names."""
+    constraints = authority.name_constraints_value
+    subtrees = [subtree for kind in ("permitted_subtrees", "excluded_subtrees") for subtree in (constraints[kind] or ())] if constraints else []
+    return any(subtree["base"].name == "rfc822_name" for subtree in subtrees)
+
+
+def _alternative(certificate: x509.Certificate) -> Sequence[x509.GeneralName]:
+    return list(certificate.subject_alt_name_value or ())[:_MAX_NAMES]
 
 
 def match_of(address: str) -> str:

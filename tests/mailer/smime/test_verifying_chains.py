@@ -138,10 +138,18 @@ class Chain:
         self.root = self.certify("Root", None)
 
     def certify(
-        self, name: str, issuer: Holder | None, *, extensions: Sequence[tuple[x509.ExtensionType, bool]] = (), ca: bool = True, email: str = ""
+        self,
+        name: str,
+        issuer: Holder | None,
+        *,
+        extensions: Sequence[tuple[x509.ExtensionType, bool]] = (),
+        ca: bool = True,
+        email: str = "",
+        subject_email: str = "",
     ) -> Holder:
         key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+        emails = [x509.NameAttribute(NameOID.EMAIL_ADDRESS, subject_email)] if subject_email else []
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name), *emails])
         builder = (
             x509.CertificateBuilder()
             .subject_name(subject)
@@ -218,6 +226,27 @@ def test_it_minds_what_the_certificates_are_for(
     authority = chain.certify("Authority", chain.root, extensions=authority_has)
     leaf = chain.certify("Bank", authority, extensions=leaf_has, ca=False, email=BANK)
     assert chain.judge(leaf, authority) is outcome
+
+
+@pytest.mark.parametrize("limits", [permitted("example.org"), x509.NameConstraints(None, [x509.RFC822Name("bank.example.com")])], ids=["to", "from"])
+@pytest.mark.parametrize("way", ["international", "subject", "subject beside a host"])
+def test_a_limited_authority_names_nobody_elses_address_in_another_way(at: datetime, limits: x509.NameConstraints, way: str) -> None:
+    """Charlie's authority is for his domain alone, and writes the bank's address where limits are not looked for."""
+    chain = Chain(at)
+    mailbox = x509.OtherName(x509.ObjectIdentifier("1.3.6.1.5.5.7.8.9"), b"\x0c" + bytes((len(BANK),)) + BANK.encode())
+    names: dict[str, list[x509.GeneralName]] = {
+        "international": [mailbox],
+        "subject": [],
+        "subject beside a host": [x509.DNSName("charlie.example.org")],
+    }
+    extensions = [(x509.SubjectAlternativeName(names[way]), False)] if names[way] else []
+    email = "" if way == "international" else BANK
+    free, limited = chain.certify("Free", chain.root), chain.certify("Charlie's", chain.root, extensions=[(limits, True)])
+    certified = {
+        name: chain.certify("Bank", upper, extensions=extensions, ca=False, subject_email=email) for name, upper in (("f", free), ("l", limited))
+    }
+    assert chain.judge(certified["f"], free) is (Outcome.OTHER_SENDER if way == "subject beside a host" else Outcome.VERIFIED)
+    assert chain.judge(certified["l"], limited) in {Outcome.UNTRUSTED, Outcome.OTHER_SENDER}
 
 
 def test_it_minds_the_length_of_the_path(at: datetime) -> None:

@@ -236,8 +236,14 @@ Change = Callable[[bytes, bytes], bytes]
         (lambda mail, mark: mail.replace(b'boundary="' + mark + b'"', b'boundary="' + mark + b"\"; boundary*=utf-8''evil"), Outcome.MALFORMED),
         (lambda mail, mark: mail.replace(b'boundary="' + mark + b'"', b"boundary*=\"utf-8''" + mark + b'"'), Outcome.MALFORMED),
         (lambda mail, mark: mail.replace(b'boundary="' + mark + b'"', b'boundary*0="' + mark + b'"'), Outcome.MALFORMED),
-        (lambda mail, _: mail.replace(b"multipart/signed;", b'multipart/signed (") ; boundary=evil ; (");'), Outcome.MALFORMED),
+        (lambda mail, _: mail.replace(b"multipart/signed;", b'multipart/signed (") ; boundary=evil ; (");'), Outcome.NOT_SIGNED),
         (lambda mail, _: mail.replace(b'boundary="', b'x=y(") ; boundary=evil ; ("); boundary="'), Outcome.MALFORMED),
+        # One boundary that programs read as two: escapes, what is no token, other octets, blanks at the end.
+        (lambda mail, mark: mail.replace(mark, mark[:9] + b"\\" + mark[9:]), Outcome.MALFORMED),
+        (lambda mail, mark: mail.replace(b'"' + mark + b'"', mark + b"=x").replace(b"--" + mark, b"--" + mark + b"=x"), Outcome.MALFORMED),
+        (lambda mail, mark: mail.replace(mark, mark + b"\xe9"), Outcome.MALFORMED),
+        (lambda mail, mark: mail.replace(b'"' + mark, b'"' + mark + b" "), Outcome.MALFORMED),
+        (lambda mail, _: mail.replace(b"boundary=", b'x="a\\\\"; boundary=evil; y="; boundary='), Outcome.MALFORMED),
         (lambda mail, _: b"X-A: b\r\n \r\nMoney for Charlie\r\n" + mail, Outcome.SENDER_UNCLEAR),
         (lambda mail, _: b" From: charlie@example.org\r\n" + mail, Outcome.SENDER_UNCLEAR),
         (lambda mail, _: b"From : charlie@example.org\r\n" + mail, Outcome.SEVERAL_SENDERS),
@@ -245,7 +251,7 @@ Change = Callable[[bytes, bytes], bytes]
         (lambda mail, _: b"Mail-Reply-To: charlie@example.org\r\n" + mail, Outcome.FOREIGN_REPLY_TO),
         (lambda mail, _: mail.replace(b"\r\n\r\n", b"; x=" + b"y" * 9000 + b"\r\n\r\n", 1), Outcome.TOO_LARGE),
     ],
-    ids=range(13),
+    ids=range(18),
 )
 def test_it_believes_nothing_that_is_cut_in_another_way_elsewhere(scene: Scene, change: Change, outcome: Outcome) -> None:
     signed = scene.signed()

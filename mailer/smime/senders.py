@@ -109,9 +109,23 @@ def _agrees(inner: Head, outer: Head, own: Collection[str], *, encrypted: bool) 
         return False
     if any(not _all_own(inner.all(name), own) or _addresses(inner, [name]) != _addresses(outer, [name]) for name in _SENDING if inner.all(name)):
         return False
-    # An encrypted message may show another Subject outside, to give nothing away; a signed one has no reason to.
-    subjects = {" ".join(decoded(head.first("subject")).split()) for head in (outer, inner) if head.all("subject")}
-    return encrypted or not inner.all("subject") or len(subjects) == 1
+    return _same_subject(inner, outer, encrypted=encrypted)
+
+
+def _same_subject(inner: Head, outer: Head, *, encrypted: bool) -> bool:
+    """Or another one outside that the signer has let be there, to give nothing away (RFC 9788). Raises MalformedCms."""
+    if not inner.all("subject") or not outer.all("subject"):
+        return True
+    written, shown = _plain(inner.first("subject")), _plain(outer.first("subject"))
+    if written == shown or not encrypted:
+        return written == shown
+    # Anyone can encrypt what was signed to be sent in clear, and put a Subject of his own on it.
+    told = [_plain(value.partition(":")[2]) for value in inner.all("hp-outer") if value.lower().startswith("subject:")]
+    return inner.parameter("hp") != "clear" and (not told or shown in told)
+
+
+def _plain(subject: str) -> str:
+    return " ".join(decoded(subject).split())
 
 
 def _addresses(head: Head, names: Sequence[str]) -> list[str]:

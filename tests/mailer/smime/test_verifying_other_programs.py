@@ -163,6 +163,23 @@ def test_it_finds_another_header_inside(scene: Scene, inside: bytes, outcome: Ou
     assert scene.read(FROM_CHARLIE + scene.signed(inside, signer=scene.charlie)).outcome is outcome
 
 
+@pytest.mark.parametrize(
+    ("fields", "outcome"),
+    [
+        (b"Subject: Your debts\r\nContent-Type: text/plain; hp=clear", Outcome.HEADERS_DIFFER),
+        (b"Subject: Your debts\r\nHP-Outer: Subject: A letter\r\nContent-Type: text/plain; hp=cipher", Outcome.HEADERS_DIFFER),
+        (b"Subject: Your debts\r\nHP-Outer: Subject: Your code\r\nContent-Type: text/plain; hp=cipher", Outcome.VERIFIED),
+        (b"Subject: Your debts\r\nContent-Type: text/plain; hp=cipher", Outcome.VERIFIED),
+        (b"Subject: Your code\r\nContent-Type: text/plain; hp=clear", Outcome.VERIFIED),
+    ],
+    ids=range(5),
+)
+def test_it_finds_another_subject_put_on_what_was_encrypted_again(scene: Scene, fields: bytes, outcome: Outcome) -> None:
+    """Anyone can encrypt to Alice what the bank signed, under a Subject of his own."""
+    signed = scene.signed(SAYS_BANK + fields + b"\r\n\r\nx\r\n")
+    assert scene.read(HEAD + scene.sealed(signed)).outcome is outcome
+
+
 @pytest.mark.parametrize("form", [SignatureForm.OPAQUE, None], ids=["signed again", "compressed"])
 def test_it_finds_another_header_below_the_signature_that_counts(scene: Scene, form: SignatureForm | None) -> None:
     """RFC 9788 puts the fields into what is left when every layer is off."""

@@ -33,6 +33,7 @@ from portal.running.leash import leashed
 START_SECONDS = 60
 STOP_SECONDS = 15
 # Nothing is kept when the machine stops: for tests alone.
+_FIRST_PORT, _PORTS = 20_000, 12_000
 FORGETFUL = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
@@ -245,7 +246,8 @@ def _start_valkey(state: Path, started: list[Service], *, durable: bool) -> str:
 
 def free_port(preferred: int = 0) -> int:
     """A TCP port of the loopback address that nobody listens on: `preferred` if it is free."""
-    for port in (preferred, 0):
+    # Below those that the kernel gives to outgoing connections, one of which could else take it before it is listened on.
+    for port in (*([preferred] if preferred else []), *(_FIRST_PORT + secrets.randbelow(_PORTS) for _ in range(20)), 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:

@@ -166,8 +166,8 @@ def running(state: Path, *, port: int = PORT, durable: bool = True, say: Say) ->
             "DATABASE_URL": services.database_url,
             "REDIS_URL": services.redis_url,
             "LETTERLOCK_URL": url,
-            "LETTERLOCK_SMTP_URL": f"smtp://127.0.0.1:{servers.free_port(2525)}",
-            "LETTERLOCK_DNS": f"127.0.0.1:{servers.free_port(5353)}",
+            "LETTERLOCK_SMTP_URL": f"smtp://127.0.0.1:{servers.free_port(2525 if port else 0)}",
+            "LETTERLOCK_DNS": f"127.0.0.1:{servers.free_port(5353 if port else 0)}",
         }
         given = {**embedded.without_keys(os.environ), **addresses, "LETTERLOCK_STATE": str(state), "PYTHONUNBUFFERED": "1"}
         environment = given | embedded.missing_from(given, embedded.settings(state))

@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import cast
 
-REFUSED = {b"NO-SUCH-USER@": b"550 5.1.1 <%s>: no such user\r\n", b"FULL@": b"452 4.2.2 <%s>: mailbox full\r\n"}
+REFUSED = {b"NO-SUCH-USER@": b"550 5.1.1 <%s>: no such user\r\n", b"OVER-QUOTA@": b"452 4.2.2 <%s>: mailbox full\r\n"}
 _END = b"\r\n.\r\n"
 _MESSAGE_ID = re.compile(rb"^message-id:[ \t]*(<[^<>\r\n]*>)", re.IGNORECASE | re.MULTILINE)
 # By which name the relay in front, if there is one, knew this mail.

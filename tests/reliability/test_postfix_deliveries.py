@@ -15,7 +15,7 @@ from tests.pki import Authority
 from tests.reliability.postfix import PostfixServer
 from tests.reliability.test_postfix_answers import until
 
-GOOD, GONE, FULL = "alice@people.example.org", "no-such-user@people.example.org", "full@people.example.org"
+GOOD, GONE, FULL = "alice@people.example.org", "no-such-user@people.example.org", "over-quota@people.example.org"
 
 
 @pytest.fixture

@@ -99,7 +99,7 @@ def test_it_looks_through_no_whole_table(query: str, index: str, bills: SigningI
         # So many that the plan is no matter of chance.
         cursor.execute(
             "INSERT INTO mailer_batch (id, organization_id, identity_id, idempotency_key, body_digest, on_missing, actor, accepted_at) "
-            "SELECT gen_random_uuid(), organization_id, identity_id, 'key ' || n, body_digest, on_missing, actor, accepted_at + n * interval '1 hour' "
+            "SELECT gen_random_uuid(), organization_id, identity_id, 'key ' || n, body_digest, on_missing, actor, accepted_at + n * interval '1 h' "
             "FROM mailer_batch, generate_series(1, 5000) n"
         )
         cursor.execute("ANALYZE mailer_batch")

@@ -87,8 +87,8 @@ def stored() -> tuple[int, int, int]:
 @contextmanager
 def begun_elsewhere(identity: SigningIdentity) -> Iterator[psycopg.Connection]:
     """Another web process has written the batch of this key, and has not committed yet."""
-    settings = connection.settings_dict
-    with psycopg.connect(host=settings["HOST"], port=settings["PORT"] or None, dbname=settings["NAME"], user=settings["USER"]) as other:
+    given = {"host": "HOST", "port": "PORT", "dbname": "NAME", "user": "USER", "password": "PASSWORD"}
+    with psycopg.connect(**{name: connection.settings_dict[setting] or None for name, setting in given.items()}) as other:
         other.execute(
             "INSERT INTO mailer_batch (id, organization_id, identity_id, idempotency_key, body_digest, on_missing, actor, accepted_at) "
             "VALUES (%s, %s, %s, %s, 'another', 'hold', 'token:x', now())",

@@ -15,6 +15,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 from django.db import connection
+from psycopg.conninfo import make_conninfo
 from pytest_django.live_server_helper import LiveServer
 
 from directory.tokens import make_token
@@ -87,8 +88,9 @@ def stored() -> tuple[int, int, int]:
 @contextmanager
 def begun_elsewhere(identity: SigningIdentity) -> Iterator[psycopg.Connection]:
     """Another web process has written the batch of this key, and has not committed yet."""
-    given = {"host": "HOST", "port": "PORT", "dbname": "NAME", "user": "USER", "password": "PASSWORD"}
-    with psycopg.connect(**{name: connection.settings_dict[setting] or None for name, setting in given.items()}) as other:
+    given = connection.settings_dict
+    target = make_conninfo(host=given["HOST"], port=given["PORT"] or None, dbname=given["NAME"], user=given["USER"], password=given["PASSWORD"] or None)
+    with psycopg.connect(target) as other:
         other.execute(
             "INSERT INTO mailer_batch (id, organization_id, identity_id, idempotency_key, body_digest, on_missing, actor, accepted_at) "
             "VALUES (%s, %s, %s, %s, 'another', 'hold', 'token:x', now())",

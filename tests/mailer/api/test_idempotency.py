@@ -88,8 +88,8 @@ def stored() -> tuple[int, int, int]:
 @contextmanager
 def begun_elsewhere(identity: SigningIdentity) -> Iterator[psycopg.Connection]:
     """Another web process has written the batch of this key, and has not committed yet."""
-    given = connection.settings_dict
-    target = make_conninfo(host=given["HOST"], port=given["PORT"] or None, dbname=given["NAME"], user=given["USER"], password=given["PASSWORD"] or None)
+    at = connection.settings_dict
+    target = make_conninfo(host=at["HOST"], port=at["PORT"] or None, dbname=at["NAME"], user=at["USER"], password=at["PASSWORD"] or None)
     with psycopg.connect(target) as other:
         other.execute(
             "INSERT INTO mailer_batch (id, organization_id, identity_id, idempotency_key, body_digest, on_missing, actor, accepted_at) "

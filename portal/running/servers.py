@@ -177,7 +177,7 @@ def _start_postgres(state: Path, started: list[Service], *, durable: bool) -> st
             hand_to_unprivileged(folder)
     if not (data / "PG_VERSION").exists():
         _initialise(programs, data, log, user)
-    options = [f"unix_socket_directories={run}", "listen_addresses=", "max_connections=100", *(() if durable else FORGETFUL)]
+    options = [f"unix_socket_directories={run}", "listen_addresses=", "max_connections=300", *(() if durable else FORGETFUL)]
     settings = [word for option in options for word in ("-c", option)]
     service = _launch("PostgreSQL", [programs / "postgres", "-D", data, *settings], log, stopping=signal.SIGINT, user=user)
     started.append(service)

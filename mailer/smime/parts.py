@@ -111,22 +111,41 @@ def _cut(head: Head, body: bytes, *, strictly: bool = False) -> tuple[list[bytes
     boundary = head.parameter("boundary")
     if not boundary or len(boundary) > _MAX_BOUNDARY or not boundary.isascii():
         raise MalformedCms("a multipart without a boundary")
-    delimiter = re.compile(rb"(?:\A|\r?\n)--" + re.escape(boundary.encode()) + rb"(--)?[ \t]*(?:\r?(?=\n)|\Z)")
-    if strictly and len(re.findall(rb"(?:\A|[\r\n])--" + re.escape(boundary.encode()), body)) != len(delimiter.findall(body)):
-        raise MalformedCms("a line that some take for a delimiter")
     parts: list[bytes] = []
     start: int | None = None
-    for found in delimiter.finditer(body):
+    for delimiter in _delimiters(body, boundary.encode(), strictly=strictly):
         if start is not None:
-            parts.append(body[start : max(start, found.start())])
-            if len(parts) > _MAX_PARTS:
-                raise TooLarge(f"more than {_MAX_PARTS} parts")
-        if found[1]:
+            parts.append(body[start : max(start, delimiter.start)])
+        if delimiter.closes:
             if start is None:
                 break
-            return parts, body[found.end() :]
-        start = found.end() + 1
+            return parts, body[delimiter.end :]
+        start = delimiter.end + 1
     raise MalformedCms("a multipart that does not end")
+
+
+class _Delimiter(NamedTuple):
+    """From the line end before it, which belongs to it, to its own."""
+
+    start: int
+    end: int
+    closes: bool
+
+
+def _delimiters(body: bytes, boundary: bytes, *, strictly: bool) -> list[_Delimiter]:
+    # The pattern begins with the boundary, which is looked for many times faster than a line end.
+    found = []
+    for line in re.finditer(rb"--" + re.escape(boundary) + rb"(?:(--)?[ \t]*(\r?(?=\n)|\Z))?", body):
+        before = body[max(0, line.start() - 2) : line.start()]
+        if before and not before.endswith((b"\r", b"\n")):
+            continue
+        if line[2] is not None and not before.endswith(b"\r"):
+            found.append(_Delimiter(line.start() - (len(before) if before == b"\r\n" else len(before[-1:])), line.end(), bool(line[1])))
+            if len(found) > _MAX_PARTS + 1:
+                raise TooLarge(f"more than {_MAX_PARTS} parts")
+        elif strictly:
+            raise MalformedCms("a line that some take for a delimiter")
+    return found
 
 
 def _leaves(entity: bytes, depth: int) -> Iterator[bytes]:

@@ -114,6 +114,8 @@ def test_it_is_replaced_after_a_kill_in_the_middle_of_a_request(ca: None, door: 
         client.sendall(b'{"verb": "ping"}\n')
         client.recv(100)
         first.process.send_signal(signal.SIGSTOP)
+        # It is stopped only when the kernel says so; until then it could take the request.
+        os.waitpid(first.process.pid, os.WUNTRACED)
         client.sendall(write_request(IssueRequest(row.id)))
         first.process.kill()
         first.process.wait()

@@ -20,14 +20,16 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from directory.isolated_child import HEAD, MOST_OCTETS, WALL, receive_exactly, send_parts
+from . import isolated_child
+from .isolated_child import HEAD, MOST_OCTETS, WALL, receive_exactly, send_parts
 
 PARSE_SECONDS = 1.0
 PARSE_OCTETS = 256 * 1024 * 1024
 # The helper may have to be started, and the machine may be busy with other things than the parse.
 _GRACE_SECONDS = 4.0
 _START_SECONDS = 60.0
-_ROOT = Path(__file__).resolve().parent.parent
+# Where the package at the top of this one's name lies: the client ships this code under a name of its own.
+_ROOT = Path(sys.modules[__name__.partition(".")[0]].__path__[0]).absolute().parent
 
 
 class IsolationError(Exception):
@@ -137,7 +139,7 @@ class Cell:
             return self._control
         self._drop()
         ours, theirs = socket.socketpair()
-        command = [sys.executable, "-I", str(_ROOT / "directory" / "isolated_child.py"), str(_ROOT), str(theirs.fileno())]
+        command = [sys.executable, "-I", isolated_child.__file__, str(_ROOT), str(theirs.fileno())]
         try:
             # Nothing of the environment goes along: it holds the passwords of the database and the keys' keys.
             self._helper = subprocess.Popen(

@@ -14,8 +14,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, NameOID, PublicKeyAlgorithmOID
 
-from directory.x509 import der
-from directory.x509.errors import (
+from . import der
+from .errors import (
     AddressError,
     CertificateTooLargeError,
     MalformedCertificateError,
@@ -23,7 +23,7 @@ from directory.x509.errors import (
     MalformedKeyError,
     MalformedSerialError,
 )
-from directory.x509.names import EmailAddress
+from .names import EmailAddress
 
 MOST_OCTETS = 16 * 1024
 MOST_SERIAL_OCTETS = 20

@@ -4,10 +4,10 @@ import base64
 import binascii
 import re
 
-from directory.isolation import Cell, IsolationError
-from directory.x509 import der
-from directory.x509.certificate import MOST_OCTETS
-from directory.x509.errors import (
+from ..isolation import Cell, IsolationError  # noqa: TID252 - the client ships this code under a name of its own
+from . import der
+from .certificate import MOST_OCTETS
+from .errors import (
     CertificateError,
     EmptyUploadError,
     MalformedUploadError,
@@ -24,7 +24,8 @@ _CERTIFICATE_LABELS = frozenset({b"CERTIFICATE", b"X509 CERTIFICATE"})
 _CMS_LABELS = frozenset({b"PKCS7", b"CMS", b"PKCS #7 SIGNED DATA"})
 _SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
 _PKCS12_VERSION = bytes.fromhex("020103")
-_CELL = Cell("directory.x509.cms_upload")
+_MODULE = f"{__package__}.cms_upload"
+_CELL = Cell(_MODULE)
 _PROBLEMS = {
     "not_signed_data": "The PKCS#7 in the upload is not signed data.",
     "signed_message": "The PKCS#7 in the upload is a signed message: send its certificates alone.",
@@ -101,7 +102,7 @@ def _read_der(data: bytes) -> list[bytes]:
 def _read_cms(data: bytes) -> list[bytes]:
     """A certs-only SignedData (RFC 5652 section 5.1, RFC 8551 section 3.8), read in a process of its own."""
     try:
-        problem, found = _CELL.run("directory.x509.cms_upload:certificates", None, data)
+        problem, found = _CELL.run(f"{_MODULE}:certificates", None, data)
     except IsolationError as error:
         raise MalformedUploadError("The PKCS#7 in the upload is damaged.") from error
     if problem:

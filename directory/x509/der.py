@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from directory.x509.errors import MalformedCertificateError
+from .errors import MalformedCertificateError
 
 SEQUENCE = 0x30
 INTEGER = 0x02

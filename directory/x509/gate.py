@@ -4,8 +4,8 @@ from datetime import datetime
 
 from badkeys import checkrsa
 
-from directory.x509.certificate import Key, ParsedCertificate
-from directory.x509.errors import (
+from .certificate import Key, ParsedCertificate
+from .errors import (
     AuthorityCertificateError,
     KeyUsageError,
     NoAddressError,
@@ -15,7 +15,7 @@ from directory.x509.errors import (
     WeakKeyError,
     WrongAddressError,
 )
-from directory.x509.names import EmailAddress
+from .names import EmailAddress
 
 LEAST_RSA_BITS, MOST_RSA_BITS = 2048, 4096
 RSA_EXPONENT = 65537

@@ -11,7 +11,7 @@ from typing import Self
 
 import idna
 
-from directory.x509.errors import MalformedAddressError, MalformedDomainError
+from .errors import MalformedAddressError, MalformedDomainError
 
 MOST_LOCAL_OCTETS = 64  # RFC 5321 section 4.5.3.1.1
 MOST_ADDRESS_OCTETS = 254  # RFC 5321 section 4.5.3.1.3: a path of 256 with its angle brackets

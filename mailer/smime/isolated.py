@@ -10,11 +10,10 @@ from dataclasses import astuple
 from datetime import datetime
 from typing import Any, TypeVar
 
-from directory.isolation import Cell, IsolationError, ParseTimeout, ParseTooBig
-
 from . import errors, mail
 from .envelopes import Agreed, Envelope, Transported
 from .errors import MalformedCms, ParsingFailed, SmimeError, TooLarge, TooSlow
+from .ground import Cell, IsolationError, ParseTimeout, ParseTooBig
 from .mail import Peeled, Reading
 from .open import Opened, Opener, names_of, unseal
 from .outcomes import Outcome

@@ -10,9 +10,8 @@ from datetime import datetime
 import idna
 from asn1crypto import x509
 
-from directory.x509.names import fold
-
 from .errors import MalformedCms
+from .ground import fold
 
 # What parsing octets of a stranger can raise in asn1crypto.
 PARSE_FAULTS = (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError, NotImplementedError, ArithmeticError)

@@ -46,7 +46,7 @@ def rows() -> Iterator[Row]:
         program, arguments = sink.command(port)
         house.wait_for(port, stack.enter_context(opened.process("sink", *arguments, program=program)))
         token = opened.furnish("sending", str(RECIPIENTS))["token"]
-        web = stack.enter_context(opened.gunicorn("portal.wsgi"))
+        web = stack.enter_context(opened.gunicorn("portal.wsgi")).port
         Load(web, requests(token, BATCH)).run(1)  # the first request loads what the others use
         rates = {"accept": _accept(web, token)} | {stage: _stage(opened, stage) for stage in STAGES}
         for stage, rate in rates.items():

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.errors import NotMeasuredError
 from portal.running import embedded, servers
@@ -22,6 +22,13 @@ READY_SECONDS = 60
 LOG_CHARACTERS = 1500
 # No quota stands in the way of a load that no caller would be allowed.
 UNLIMITED = {"LETTERLOCK_TOKEN_QUOTA": "1000000000", "LETTERLOCK_DEMO": "false", "ALLOWED_HOSTS": "127.0.0.1"}
+
+
+class Web(NamedTuple):
+    """A web server: its port, and the process that was started, whose children may be what answers."""
+
+    port: int
+    process: subprocess.Popen[bytes]
 
 
 @dataclass(frozen=True)
@@ -66,8 +73,8 @@ class House:
                 child.wait()
 
     @contextmanager
-    def gunicorn(self, application: str, *, workers: int = 1) -> Iterator[int]:
-        """Serve a WSGI callable as the portal is served, on a free port, which is given."""
+    def gunicorn(self, application: str, *, workers: int = 1) -> Iterator[Web]:
+        """Serve a WSGI callable as the portal is served, on a free port."""
         port = servers.free_port(0)
         command = [
             "-m",
@@ -85,7 +92,7 @@ class House:
         ]
         with self.process(application.replace(":", "."), *command) as child:
             wait_for(port, child)
-            yield port
+            yield Web(port, child)
 
 
 def wait_for(port: int, child: subprocess.Popen[bytes]) -> None:

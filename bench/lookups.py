@@ -34,13 +34,16 @@ def rows() -> Iterator[Row]:
             with opened.gunicorn("portal.wsgi") as ours, opened.gunicorn("bench.floors.lookup:application") as floor:
                 os.sched_setaffinity(0, {cores[-1]})
                 found = compare(
-                    Load(ours, [get(path, bearer) for path in singles]).run, Load(floor, [get(path) for path in singles]).run, rounds=7, seconds=1
+                    Load(ours.port, [get(path, bearer) for path in singles]).run,
+                    Load(floor.port, [get(path) for path in singles]).run,
+                    rounds=7,
+                    seconds=1,
                 )
                 yield of_ratio(SINGLE, found.ours, found.against, found.ratio, GOALS[SINGLE])
                 bodies = [orjson.dumps({"emails": emails}) for emails in many]
                 found = compare(
-                    Load(ours, [post("/api/v1/lookups", body, bearer) for body in bodies]).run,
-                    Load(floor, [post("/", body) for body in bodies]).run,
+                    Load(ours.port, [post("/api/v1/lookups", body, bearer) for body in bodies]).run,
+                    Load(floor.port, [post("/", body) for body in bodies]).run,
                     rounds=7,
                     seconds=1,
                 )

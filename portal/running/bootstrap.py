@@ -32,11 +32,16 @@ ENGINES = {
         "postfix": "/usr/sbin/postfix",
         "python3-dkim": "/usr/lib/python3/dist-packages/dkim/__init__.py",
         "python3-nacl": "/usr/lib/python3/dist-packages/nacl/__init__.py",
+        "slapd": "/usr/sbin/slapd",
+        "ldap-utils": "/usr/bin/ldapsearch",
     },
     "soak": {"thunderbird": "/usr/bin/thunderbird"},
 }
-# Postfix would set itself up for this machine's mail and start.
-ANSWERS = "postfix postfix/main_mailer_type select No configuration\n"
+# These would set themselves up for this machine's mail or addresses, and start.
+ANSWERS = {
+    "postfix": "postfix postfix/main_mailer_type select No configuration\n",
+    "slapd": "slapd slapd/no_configuration boolean true\n",
+}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 OLDEST = (3, 11)
 
@@ -74,10 +79,11 @@ def install_from_apt(packages: list[str]) -> None:
     say(f"installing {', '.join(packages)} with apt")
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     commands = [["apt-get", "update", "-qq"], [*line.split(), "-qq", "-o", "DPkg::Lock::Timeout=300"]]
-    if "postfix" in packages:
+    answers = "".join(ANSWERS.get(package, "") for package in packages)
+    if answers:
         commands.insert(0, ["debconf-set-selections"])
     for command in commands:
-        done = subprocess.run(command, env=quiet, input=ANSWERS, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=quiet, input=answers, capture_output=True, text=True, check=False)
         if done.returncode:
             raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
 

@@ -52,7 +52,19 @@ def test_it_updates_then_installs_as_root(bare: Path, monkeypatch: pytest.Monkey
     assert "openssl" in ran[1]
 
 
-def test_it_asks_nothing_while_it_installs_postfix(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: ARG001 - the machine
+@pytest.mark.parametrize(
+    ("package", "answer"),
+    [
+        ("postfix", "postfix postfix/main_mailer_type select No configuration\n"),
+        ("slapd", "slapd slapd/no_configuration boolean true\n"),
+    ],
+)
+def test_it_lets_no_server_set_itself_up_while_it_is_installed(
+    bare: Path,  # noqa: ARG001 - the machine
+    monkeypatch: pytest.MonkeyPatch,
+    package: str,
+    answer: str,
+) -> None:
     ran: list[tuple[str, object]] = []
 
     def run(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
@@ -61,8 +73,8 @@ def test_it_asks_nothing_while_it_installs_postfix(bare: Path, monkeypatch: pyte
 
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(subprocess, "run", run)
-    bootstrap.install_from_apt(["postfix"])
-    assert ran[0] == ("debconf-set-selections", "postfix postfix/main_mailer_type select No configuration\n")
+    bootstrap.install_from_apt([package])
+    assert ran[0] == ("debconf-set-selections", answer)
 
 
 @pytest.mark.parametrize("required", [True, False])

@@ -5,14 +5,13 @@ from datetime import datetime
 import dns.exception
 import dns.name
 import dns.resolver
-from django.conf import settings
 
+from mailer.name_server import named_resolver
 from onboarding.applications import Application, CheckOutcome
 from onboarding.checks.base import Finding
 from onboarding.checks.mail_providers import is_public_mail
 
 SECONDS = 4.0
-DNS_PORT = 53
 PREFIX = "letterlock-verify="
 
 
@@ -25,7 +24,7 @@ class DomainCheck:
 
 def look(domain: str, record_name: str, value: str) -> Finding:
     """Ask the DNS for the value. Takes at most four seconds; a question without an answer is no pass."""
-    resolver = _resolver()
+    resolver = named_resolver()
     source = f"DNS {', '.join(map(str, resolver.nameservers))}"[:100]
     facts = {"domain": domain, "name": record_name}
     if is_public_mail(domain):
@@ -53,13 +52,3 @@ def _nothing_there(resolver: dns.resolver.Resolver, domain: str) -> str:
     except dns.exception.DNSException:
         return "value_missing"
     return "value_missing"
-
-
-def _resolver() -> dns.resolver.Resolver:
-    if not settings.LETTERLOCK_DNS:
-        return dns.resolver.Resolver()
-    host, _, port = settings.LETTERLOCK_DNS.rpartition(":")
-    resolver = dns.resolver.Resolver(configure=False)
-    resolver.nameservers = [host.strip("[]")]
-    resolver.port = int(port or DNS_PORT)
-    return resolver

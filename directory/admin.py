@@ -7,7 +7,19 @@ from django.utils.translation import gettext_lazy as _
 
 from directory.administration import ReadOnlyAdmin, ReasonForm, act, reason_given
 from directory.errors import DirectoryError
-from directory.models import Answer, ApiToken, Certificate, Change, DirectoryEvent, Mailbox, Organization, SendingDomain
+from directory.models import (
+    Answer,
+    ApiToken,
+    Certificate,
+    Change,
+    DirectoryEvent,
+    LookupCount,
+    Mailbox,
+    Organization,
+    RevocationSource,
+    SendingDomain,
+    TrustedAuthority,
+)
 from directory.organizations import reinstate, suspend
 from directory.publishing import erase, hide, revoke
 from directory.tokens import revoke_token
@@ -100,3 +112,21 @@ class DirectoryEventAdmin(ReadOnlyAdmin[DirectoryEvent]):
     list_display = ("id", "at", "actor", "verb", "subject")
     list_filter = ("verb",)
     search_fields = ("actor", "subject")
+
+
+@admin.register(TrustedAuthority)
+class TrustedAuthorityAdmin(ReadOnlyAdmin[TrustedAuthority]):
+    list_display = ("subject", "kind", "source", "added_at", "removed_at", "actor")
+    list_filter = ("kind", "source")
+    search_fields = ("=fingerprint", "subject")
+
+
+@admin.register(RevocationSource)
+class RevocationSourceAdmin(ReadOnlyAdmin[RevocationSource]):
+    list_display = ("url", "fetched_at", "fault", "added_at", "actor")
+
+
+@admin.register(LookupCount)
+class LookupCountAdmin(ReadOnlyAdmin[LookupCount]):
+    list_display = ("hour", "organization", "lookups", "found")
+    list_select_related = ("organization",)

@@ -60,6 +60,9 @@ class Mailbox(models.Model):
     match = models.CharField(_("folded address"), max_length=320, unique=True)
     hidden_at = models.DateTimeField(_("hidden at"), null=True, blank=True)
     erased_at = models.DateTimeField(_("erased at"), null=True, blank=True)
+    # When its owner last showed that mail to it is read; asked for again after a year.
+    proven_at = models.DateTimeField(_("proven at"), null=True, blank=True)
+    reverify_asked_at = models.DateTimeField(_("asked to prove it again at"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("mailbox")
@@ -122,6 +125,11 @@ class Certificate(models.Model):
     published_at = models.DateTimeField(_("published at"))
     ended_at = models.DateTimeField(_("ended at"), null=True, blank=True)
     revocation_reason = models.CharField(_("revocation reason"), max_length=30, blank=True)
+    # The authorities that came with it, from its issuer upwards: DER.
+    chain = ArrayField(models.BinaryField(), default=list, blank=True, verbose_name=_("chain"))
+    # What the trust store said of a certificate that was issued elsewhere, and when.
+    trust = models.CharField(_("by the trust store"), max_length=24, blank=True)
+    judged_at = models.DateTimeField(_("judged at"), null=True, blank=True)
 
     class Meta:
         verbose_name = _("certificate")
@@ -131,6 +139,58 @@ class Certificate(models.Model):
 
     def __str__(self) -> str:
         return f"{self.level} {self.fingerprint[:16]}"
+
+
+class AuthorityKind(models.TextChoices):
+    ROOT = "root", _("root")
+    INTERMEDIATE = "intermediate", _("intermediate")
+
+
+class AuthoritySource(models.TextChoices):
+    OWN = "own", _("this installation's own")
+    ADDED = "added", _("added by the operator")
+    NSS = "nss", _("from the list of NSS")
+
+
+class TrustedAuthority(models.Model):
+    """A certificate authority that the operator trusts to name e-mail addresses, or one that helps to reach such a root. Counts until removed."""
+
+    fingerprint = models.CharField(_("SHA-256 fingerprint"), max_length=64, primary_key=True)
+    der = models.BinaryField(_("DER"))
+    subject = models.CharField(_("subject"), max_length=500)
+    kind = models.CharField(_("kind"), max_length=12, choices=AuthorityKind.choices)
+    source = models.CharField(_("source"), max_length=5, choices=AuthoritySource.choices)
+    # What it issued after this moment is not trusted.
+    distrust_after = models.DateTimeField(_("not trusted after"), null=True, blank=True)
+    added_at = models.DateTimeField(_("added at"))
+    removed_at = models.DateTimeField(_("removed at"), null=True, blank=True)
+    actor = models.CharField(_("actor"), max_length=100)
+
+    class Meta:
+        verbose_name = _("trusted authority")
+        verbose_name_plural = _("trusted authorities")
+
+    def __str__(self) -> str:
+        return self.subject
+
+
+class RevocationSource(models.Model):
+    """An address, named by the operator, from which a foreign authority's CRL is fetched; addresses in certificates are not."""
+
+    id = models.BigAutoField(primary_key=True)
+    url = models.CharField(_("address"), max_length=500, unique=True)
+    crl = models.BinaryField(_("CRL, DER"), null=True, blank=True)
+    fetched_at = models.DateTimeField(_("fetched at"), null=True, blank=True)
+    fault = models.CharField(_("fault"), max_length=300, blank=True)
+    added_at = models.DateTimeField(_("added at"))
+    actor = models.CharField(_("actor"), max_length=100)
+
+    class Meta:
+        verbose_name = _("revocation source")
+        verbose_name_plural = _("revocation sources")
+
+    def __str__(self) -> str:
+        return self.url
 
 
 class Answer(models.Model):
@@ -210,6 +270,24 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix})"
+
+
+class LookupCount(models.Model):
+    """How many addresses were looked up in an hour by an organisation, or by all without a token; nobody's address is kept."""
+
+    id = models.BigAutoField(primary_key=True)
+    organization = models.ForeignKey(Organization, models.CASCADE, null=True, blank=True, related_name="lookup_counts")
+    hour = models.DateTimeField(_("hour"))
+    lookups = models.BigIntegerField(_("look-ups"), default=0)
+    found = models.BigIntegerField(_("found"), default=0)
+
+    class Meta:
+        verbose_name = _("count of look-ups")
+        verbose_name_plural = _("counts of look-ups")
+        constraints = [models.UniqueConstraint(fields=["organization", "hour"], nulls_distinct=False, name="lookups_once_an_hour")]
+
+    def __str__(self) -> str:
+        return f"{self.hour:%Y-%m-%d %H} {self.lookups}"
 
 
 class DirectoryEvent(models.Model):

@@ -16,16 +16,20 @@ from mailer.models import (
     Authority,
     Batch,
     CertificateRevocationList,
+    Consent,
     DataKey,
+    ErasedAddress,
     Invitation,
     Issuance,
     LedgerEvent,
     Message,
     Notice,
+    OwnerLink,
     Pause,
     Publication,
     RelayedMail,
     RelayLog,
+    Replacement,
     SendEvent,
     SendingPolicy,
     SigningIdentity,
@@ -184,3 +188,29 @@ class InvitationAdmin(ReadOnlyAdmin[Invitation]):
 @admin.register(Suppression)
 class SuppressionAdmin(ReadOnlyAdmin[Suppression]):
     list_display = ("__str__", "at")
+
+
+@admin.register(Consent)
+class ConsentAdmin(ReadOnlyAdmin[Consent]):
+    list_display = ("created_at", "address", "status", "reason", "organization", "answered_at")
+    list_filter = ("status",)
+    list_select_related = ("organization",)
+    search_fields = ("=match",)
+
+
+@admin.register(Replacement)
+class ReplacementAdmin(ReadOnlyAdmin[Replacement]):
+    list_display = ("created_at", "address", "status", "source", "level", "publish_at", "ended_at")
+    list_filter = ("status",)
+    search_fields = ("=match", "=fingerprint")
+
+
+@admin.register(OwnerLink)
+class OwnerLinkAdmin(ReadOnlyAdmin[OwnerLink]):
+    list_display = ("created_at", "address", "expires_at")
+    search_fields = ("=match",)
+
+
+@admin.register(ErasedAddress)
+class ErasedAddressAdmin(ReadOnlyAdmin[ErasedAddress]):
+    list_display = ("digest", "at")

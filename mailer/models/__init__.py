@@ -1,5 +1,6 @@
 """The mailer's tables."""
 
+from mailer.models.collecting import Consent, ConsentStatus
 from mailer.models.inviting import Invitation, Suppression
 from mailer.models.issuing import (
     Authority,
@@ -13,17 +14,22 @@ from mailer.models.issuing import (
 from mailer.models.keys import DataKey
 from mailer.models.notices import Notice, NoticeStatus
 from mailer.models.outbox import FINAL, Batch, Message, MessageStatus, OnMissing, SendEvent
+from mailer.models.owning import ErasedAddress, OwnerLink
 from mailer.models.pauses import Pause
 from mailer.models.policies import SendingPolicy, SubjectPolicy
 from mailer.models.proving import Publication, PublicationStatus
 from mailer.models.relaying import RelayedMail, RelayLog
+from mailer.models.replacing import Replacement, ReplacementStatus
 
 __all__ = [
     "FINAL",
     "Authority",
     "Batch",
     "CertificateRevocationList",
+    "Consent",
+    "ConsentStatus",
     "DataKey",
+    "ErasedAddress",
     "Invitation",
     "Issuance",
     "IssuanceStatus",
@@ -33,11 +39,14 @@ __all__ = [
     "Notice",
     "NoticeStatus",
     "OnMissing",
+    "OwnerLink",
     "Pause",
     "Publication",
     "PublicationStatus",
     "RelayLog",
     "RelayedMail",
+    "Replacement",
+    "ReplacementStatus",
     "SendEvent",
     "SendingPolicy",
     "SigningIdentity",

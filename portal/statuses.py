@@ -99,6 +99,7 @@ KINDS: Mapping[str, Looks] = {
         {
             PublicationStatus.AWAITING_MAILBOX_PROOF: ("wait", "clock"),
             PublicationStatus.AWAITING_POSSESSION_PROOF: ("wait", "key"),
+            PublicationStatus.WAITING: ("wait", "hourglass"),
             PublicationStatus.PUBLISHED: ("ok", "ok"),
             PublicationStatus.REFUSED: ("bad", "bad"),
             PublicationStatus.EXPIRED: ("idle", "hourglass"),

@@ -17,6 +17,7 @@ ZLIB_COMPRESSION = oid("1.2.840.113549.1.9.16.3.8")
 # Signed attributes besides the writer's: RFC 5035 section 5, RFC 6211.
 SIGNING_CERTIFICATE = oid("1.2.840.113549.1.9.16.2.12")
 ALGORITHM_PROTECTION = oid("1.2.840.113549.1.9.52")
+ENCRYPTION_KEY_PREFERENCE = oid("1.2.840.113549.1.9.16.2.11")  # RFC 8551 section 2.5.3
 
 MD5 = oid("1.2.840.113549.2.5")
 SHA1 = oid("1.3.14.3.2.26")

@@ -20,6 +20,7 @@ from .outcomes import Outcome
 from .packing import Blobs, pack, unpack
 from .parts import Kind
 from .reader import MAX_CMS
+from .senders_certificates import EncryptionRefused, SendersCertificates
 from .trust import Revocation, Trust
 from .verify import Signature, Verification
 
@@ -56,6 +57,14 @@ def judged(entity: bytes, *, at: datetime, trust: Trust, sender: str | None = No
 def read_mail(message: bytes, openers: Sequence[Opener] = (), *, trust: Trust, at: datetime) -> Reading:
     """As `mail.read_mail`. Raises nothing."""
     return mail.read_mail(message, openers, trust=trust, at=at, peeler=Elsewhere())
+
+
+def certificates_of(message: bytes, signer: bytes, *, trust: Trust, at: datetime) -> SendersCertificates:
+    """As `senders_certificates.certificates_of`. Raises EncryptionRefused, TooSlow, TooLarge, MalformedCms, UnsupportedAlgorithm, ParsingFailed."""
+    found = _ask("read_senders_certificates", _senders_certificates, message, signer, _plain(trust), at)
+    if isinstance(found, EncryptionRefused):
+        raise found
+    return found
 
 
 class Elsewhere:
@@ -108,6 +117,12 @@ def _recipient(values: Any) -> Transported | Agreed:
 def _verification(values: Any) -> Verification:
     outcome, content, certificate, signatures, *rest = values
     return Verification(Outcome(outcome), content, certificate, tuple(_signature(values) for values in signatures), *rest)
+
+
+def _senders_certificates(values: Any) -> SendersCertificates | EncryptionRefused:
+    if len(values) == 1:
+        return EncryptionRefused(None if values[0] is None else Outcome(values[0]))
+    return SendersCertificates(*values)
 
 
 def _signature(values: Any) -> Signature:

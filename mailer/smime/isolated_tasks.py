@@ -12,10 +12,11 @@ import cryptography
 import idna
 import pyhanko_certvalidator
 
-from . import envelopes, senders
+from . import envelopes, senders, senders_certificates
 from .errors import SmimeError
 from .mail import Here
 from .packing import Blobs, pack, unpack
+from .senders_certificates import EncryptionRefused
 from .trust import Revocation, Trust
 from .verify import verify
 
@@ -70,4 +71,15 @@ def verify_entity(arguments: Any, *blobs: bytes) -> Answer:
     return _answer(verify(entity, at=at, trust=_trust(trust), sender=sender))
 
 
-TASKS = {function.__name__: function for function in (peel, judge_sender, read_envelope, verify_entity)}
+def read_senders_certificates(arguments: Any, *blobs: bytes) -> Answer:
+    """What was found, or in a tuple of one the outcome for which it is refused."""
+    message, signer, trust, at = unpack(arguments, list(blobs))
+    try:
+        return _answer(tuple(senders_certificates.certificates_of(message, signer, trust=_trust(trust), at=at)))
+    except EncryptionRefused as refused:
+        return _answer((refused.outcome,))
+    except SmimeError as error:
+        return _error(error)
+
+
+TASKS = {function.__name__: function for function in (peel, judge_sender, read_envelope, verify_entity, read_senders_certificates)}

@@ -1,6 +1,7 @@
 """Inviting who has no certificate: one budget a mailbox across all senders, and a list of those who said "never again".
 
-At most one invitation in 7 days and three unanswered ever. The mail says who asks and how well that is known, and nothing of what waits.
+At most one mail in 7 days and three unanswered ever, invitations and questions for consent (`mailer.collecting`) counted together.
+The mail says who asks and how well that is known, and nothing of what waits.
 """
 
 import secrets
@@ -17,7 +18,7 @@ from directory.models import Level, Organization, OrganizationStatus
 from directory.x509.names import EmailAddress
 from mailer.custody import cipher_of
 from mailer.mailbox_lock import lock_mailbox
-from mailer.models import Invitation, Suppression
+from mailer.models import Consent, ConsentStatus, Invitation, Suppression
 from mailer.notices import PORTAL, send_notice
 
 ONE_IN = timedelta(days=7)
@@ -43,8 +44,7 @@ def invite(*, address: EmailAddress, organization: Organization, actor: str, at:
     """Invite a mailbox on behalf of a validated organisation, unless its budget or its wish forbids it: then None, and nobody is told which."""
     if organization.status != OrganizationStatus.ACTIVE:
         return None
-    lock_mailbox(address.match, purpose="invite")
-    if _suppressed(address) or _budget_spent(address, at=at):
+    if not ask_budget(address, at=at):
         return None
     secret = secrets.token_urlsafe(SECRET_BYTES)
     invitation = Invitation(
@@ -68,6 +68,12 @@ def invite(*, address: EmailAddress, organization: Organization, actor: str, at:
     return invitation
 
 
+def ask_budget(address: EmailAddress, *, at: datetime) -> bool:
+    """Whether a mailbox may be written to unasked; to be called in the transaction that then writes, which it makes wait for others that ask."""
+    lock_mailbox(address.match, purpose="invite")
+    return not is_suppressed(address.match) and not _budget_spent(address.match, at=at)
+
+
 def find_invitation(secret: str, *, at: datetime) -> Invitation:
     """The invitation of a mailed link. Raises UnknownInvitationError, ExpiredInvitationError."""
     invitation = Invitation.objects.select_related("organization").filter(secret_digest=digest_of(secret)).first()
@@ -84,27 +90,35 @@ def suppress(secret: str, *, at: datetime) -> None:
     invitation = Invitation.objects.filter(secret_digest=digest_of(secret)).first()
     if invitation is None:
         raise UnknownInvitationError
-    _entry, is_new = Suppression.objects.get_or_create(digest=_keyed(invitation.match), defaults={"at": at})
-    if is_new:
+    if add_suppression(invitation.match, at=at):
         record(actor=f"invitation:{invitation.id}", verb="invitation.never_again", subject=f"invitation:{invitation.id}", at=at)
 
 
+def add_suppression(match: str, *, at: datetime) -> bool:
+    """Never write to a mailbox unasked again; False if that was so before. The caller leaves the event."""
+    _entry, is_new = Suppression.objects.get_or_create(digest=_keyed(match), defaults={"at": at})
+    return is_new
+
+
+def is_suppressed(match: str) -> bool:
+    return Suppression.objects.filter(digest=_keyed(match)).exists()
+
+
 def answer_invitations(match: str, *, at: datetime) -> None:
-    """The mailbox has published a certificate: its invitations are no longer unanswered."""
+    """The mailbox has published a certificate: what it was asked is no longer unanswered."""
     Invitation.objects.filter(match=match, answered_at=None).update(answered_at=at)
+    Consent.objects.filter(match=match, answered_at=None, status=ConsentStatus.EXPIRED).update(answered_at=at)
 
 
 def digest_of(secret: str) -> str:
     return sha256(secret.encode()).hexdigest()
 
 
-def _budget_spent(address: EmailAddress, *, at: datetime) -> bool:
-    earlier = Invitation.objects.filter(match=address.match)
-    return earlier.filter(created_at__gt=at - ONE_IN).exists() or earlier.filter(answered_at=None).count() >= MOST_UNANSWERED
-
-
-def _suppressed(address: EmailAddress) -> bool:
-    return Suppression.objects.filter(digest=_keyed(address.match)).exists()
+def _budget_spent(match: str, *, at: datetime) -> bool:
+    # A question for consent that was mailed has a secret; those that were not mailed cost nothing.
+    asked = [Invitation.objects.filter(match=match), Consent.objects.filter(match=match, secret_digest__isnull=False)]
+    recent = any(earlier.filter(created_at__gt=at - ONE_IN).exists() for earlier in asked)
+    return recent or sum(earlier.filter(answered_at=None).count() for earlier in asked) >= MOST_UNANSWERED
 
 
 def _keyed(match: str) -> str:

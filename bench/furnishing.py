@@ -27,8 +27,10 @@ INSERT INTO directory_mailbox (address, match) SELECT a, a FROM (SELECT 'c' || n
 INSERT INTO directory_certificate ({columns}, mailbox_id, fingerprint)
 SELECT {columns}, m.id, encode(sha256(m.match::bytea), 'hex')
 FROM directory_certificate c, directory_mailbox m WHERE c.id = %(first)s AND m.match LIKE 'c%%';
-INSERT INTO directory_answer (match, body, found, etag, changes_at)
-SELECT m.match, a.body, a.found, a.etag, a.changes_at FROM directory_answer a, directory_mailbox m WHERE a.match = %(match)s AND m.match LIKE 'c%%';
+INSERT INTO directory_answer (match, json, certificates, found, etag, changes_at)
+SELECT m.match, a.json, ARRAY[c.id], a.found, a.etag, a.changes_at
+FROM directory_answer a, directory_mailbox m JOIN directory_certificate c ON c.mailbox_id = m.id
+WHERE a.match = %(match)s AND m.match LIKE 'c%%';
 ANALYZE directory_mailbox; ANALYZE directory_certificate; ANALYZE directory_answer;
 """
 

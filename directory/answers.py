@@ -1,9 +1,13 @@
-"""Answers kept ready to send: one row an address, written with each change, read by one indexed query and a join of bytes."""
+"""Answers kept ready to send: one row an address, written with each change, read by one indexed query and a join of bytes.
+
+A row holds the JSON without the DER, which stands in the certificates' own rows and is put in when the answer is read. One statement reads
+both, so that it sees all of a change or nothing of it.
+"""
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, LiteralString, NamedTuple, Protocol
 
 import orjson
 import psycopg
@@ -17,10 +21,24 @@ from directory.selection import Selection, Usage, select
 NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 
 
+# Where a DER goes. No JSON text can hold these octets: within one, each quotation mark has a backslash before it.
+_CUT = b'"der":"'
+
+
 class Ready(NamedTuple):
     """What follows the address in the JSON object of an answer, until when that holds, and its entity tag."""
 
     tail: bytes
+    found: bool
+    etag: str
+    changes_at: datetime
+
+
+class AnswerRow(NamedTuple):
+    """The columns of one row of answers beside its address: `certificates` are the ids of the rows whose DER goes into `json`, in its order."""
+
+    json: bytes
+    certificates: list[int]
     found: bool
     etag: str
     changes_at: datetime
@@ -32,7 +50,7 @@ def written(at: datetime) -> str:
 
 
 def describe(certificate: Certificate, *, selected: bool) -> dict[str, object]:
-    """One certificate as the API shows it."""
+    """One certificate as the API shows it, without its DER."""
     usage = [name for name, can in (("encrypt", certificate.can_encrypt), ("sign", certificate.can_sign)) if can]
     key: dict[str, object] = {"type": certificate.key_type}
     key |= {"curve": certificate.key_curve} if certificate.key_curve else {"bits": certificate.key_bits}
@@ -52,12 +70,19 @@ def describe(certificate: Certificate, *, selected: bool) -> dict[str, object]:
         "not_before": written(certificate.not_before),
         "not_after": written(certificate.not_after),
         "selected": selected,
-        "der": pybase64.b64encode(certificate.der).decode("ascii"),
+        "der": "",
     }
 
 
 def render(selection: Selection, *, changes_at: datetime, receipt: bool = False) -> Ready:
     """The answer that a selection makes, with its receipt where that is asked for."""
+    json = _told(selection, receipt=receipt)
+    return Ready(
+        _with_ders(json, [bytes(certificate.der) for certificate in selection.usable]), selection.selected is not None, _etag(json), changes_at
+    )
+
+
+def _told(selection: Selection, *, receipt: bool = False) -> bytes:
     first = selection.selected
     answer: dict[str, object] = {
         "status": "none" if first is None else "found",
@@ -65,8 +90,18 @@ def render(selection: Selection, *, changes_at: datetime, receipt: bool = False)
     }
     if receipt:
         answer["receipt"] = [{"fingerprint": line.fingerprint, "accepted": line.accepted, "reason": line.reason.value} for line in selection.receipt]
-    tail = orjson.dumps(answer)[1:]
-    return Ready(tail, first is not None, hashlib.sha256(tail).hexdigest()[:32], changes_at)
+    return orjson.dumps(answer)[1:]
+
+
+def _etag(json: bytes) -> str:
+    """Of the content: the JSON names each fingerprint, which stands for the DER."""
+    return hashlib.sha256(json).hexdigest()[:32]
+
+
+def _with_ders(json: bytes, ders: Sequence[bytes]) -> bytes:
+    """The JSON with each DER in its place."""
+    head, *parts = json.split(_CUT)
+    return b"".join((head, *(piece for part, der in zip(parts, ders, strict=True) for piece in (_CUT, pybase64.b64encode(der), part))))
 
 
 NONE = render(Selection((), ()), changes_at=NEVER)
@@ -84,32 +119,92 @@ def compute(certificates: Sequence[Certificate], *, at: datetime) -> Ready:
     return render(select(certificates, usage=Usage.ENCRYPT, at=at), changes_at=changes_at(certificates, at=at))
 
 
+def row_of(certificates: Sequence[Certificate], *, at: datetime) -> AnswerRow | None:
+    """The row that answers for a shown mailbox with these certificates, which have their ids; None where there is nothing to show, ever."""
+    # Another process's clock may be ahead of this one's: what it has ended must not come back, nor what it published be left out.
+    done = (moment for certificate in certificates for moment in (certificate.published_at, certificate.ended_at) if moment is not None)
+    then = max((at, *done))
+    selection, until = select(certificates, usage=Usage.ENCRYPT, at=then), changes_at(certificates, at=then)
+    if selection.selected is None and until == NEVER:
+        return None
+    json = _told(selection)
+    return AnswerRow(json, [certificate.pk for certificate in selection.usable], selection.selected is not None, _etag(json), until)
+
+
 def prepare(mailbox: Mailbox, *, at: datetime) -> None:
     """Write the mailbox's answer anew. Call in the transaction of the change, with the mailbox's row locked."""
     shown = mailbox.hidden_at is None and mailbox.erased_at is None
-    certificates = list(mailbox.certificates.exclude(status=CertificateStatus.ERASED)) if shown else []
-    # Another process's clock may be ahead of this one's: what it has ended must not come back, nor what it published be left out.
-    done = (moment for certificate in certificates for moment in (certificate.published_at, certificate.ended_at) if moment is not None)
-    answer = compute(certificates, at=max((at, *done)))
-    if not answer.found and answer.changes_at == NEVER:
+    row = row_of(list(mailbox.certificates.exclude(status=CertificateStatus.ERASED)), at=at) if shown else None
+    if row is None:
         Answer.objects.filter(match=mailbox.match).delete()
-        return
-    row = {"body": answer.tail, "found": answer.found, "etag": answer.etag, "changes_at": answer.changes_at}
-    Answer.objects.update_or_create(match=mailbox.match, defaults=row)
+    else:
+        Answer.objects.update_or_create(match=mailbox.match, defaults=row._asdict())
 
 
-_READ = "SELECT match, body, found, etag, changes_at FROM directory_answer WHERE match = ANY(%s)"
-_READ_STATUS = "SELECT match, ''::bytea, found, ''::text, changes_at FROM directory_answer WHERE match = ANY(%s)"
+class Fetch(Protocol):
+    """Runs one prepared query and gives its rows, read in binary."""
+
+    def __call__(self, query: LiteralString, parameters: Sequence[object], /) -> list[tuple[Any, ...]]: ...
 
 
-def read(matches: Sequence[str], *, status_only: bool = False) -> Mapping[str, Ready]:
-    """The prepared answers of these folded addresses; who has none is missing. They may be past their `changes_at`.
-
-    Through a cursor of psycopg's own, prepared and in binary: Django's binds on the client's side, and bytes come as hexadecimal text.
-    """
+def through_django(query: LiteralString, parameters: Sequence[object], /) -> list[tuple[Any, ...]]:
+    """By Django's connection, so within its transaction. In binary: Django's own cursor binds on the client's side and has bytes as hexadecimal."""
     # What Django does for its own cursors: so that a connection that PostgreSQL dropped is opened anew, and one that fails is not kept.
     connection.close_if_health_check_failed()
     connection.ensure_connection()
     with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
-        cursor.execute(_READ_STATUS if status_only else _READ, [list(matches)], prepare=True, binary=True)
-        return {match: Ready(body, found, etag, until) for match, body, found, etag, until in cursor}
+        return cursor.execute(query, parameters, prepare=True, binary=True).fetchall()
+
+
+# One row a certificate. In a batch nothing is kept, so that no entity tag is read.
+_ONE = """
+SELECT a.json, a.found, a.etag, a.changes_at, array_position(a.certificates, c.id), c.der
+FROM directory_answer a LEFT JOIN directory_certificate c ON c.id = ANY(a.certificates) WHERE a.match = %s
+"""
+_MANY = """
+SELECT a.match, a.json, a.found, a.changes_at <= %s, array_position(a.certificates, c.id), c.der
+FROM directory_answer a LEFT JOIN directory_certificate c ON c.id = ANY(a.certificates) WHERE a.match = ANY(%s)
+"""
+_MANY_STATUSES = "SELECT match, found, changes_at <= %s FROM directory_answer WHERE match = ANY(%s)"
+# As an answer that is past its change: one whose certificates are not all there, for somebody deleted a row by hand.
+_BROKEN = Ready(b"", found=False, etag="", changes_at=datetime.min.replace(tzinfo=UTC))
+
+
+def read_one(match: str, *, fetch: Fetch = through_django) -> Ready:
+    """The prepared answer of one folded address, or NONE. It may be past its `changes_at`."""
+    rows = fetch(_ONE, (match,))
+    if not rows:
+        return NONE
+    json, found, etag, until, _place, _der = rows[0]
+    return _whole(json, [row[4:] for row in rows], found=found, etag=etag, changes_at=until)
+
+
+def read_many(matches: Sequence[str], *, at: datetime, status_only: bool = False, fetch: Fetch = through_django) -> Mapping[str, Ready]:
+    """The prepared answers of these folded addresses; who has none is missing. They have no entity tag, and past their change no octets either.
+
+    With `status_only` no octets are read, and `found` alone counts.
+    """
+    if status_only:
+        return {match: _BROKEN if over else Ready(b"", found, "", NEVER) for match, found, over in fetch(_MANY_STATUSES, (at, matches))}
+    ready: dict[str, Ready] = {}
+    several: dict[str, list[tuple[Any, ...]]] = {}
+    for match, json, found, over, place, der in fetch(_MANY, (at, matches)):
+        parts = json.split(_CUT)
+        if over:
+            ready[match] = _BROKEN
+        elif place == 1 and der and len(parts) == 2:  # noqa: PLR2004 - one certificate, as nearly all have
+            ready[match] = Ready(b'%b"der":"%b%b' % (parts[0], pybase64.b64encode(der), parts[1]), found, "", NEVER)
+        else:
+            several.setdefault(match, []).append((json, found, place, der))
+    for match, rows in several.items():
+        ready[match] = _whole(rows[0][0], [row[2:] for row in rows], found=rows[0][1], etag="", changes_at=NEVER)
+    return ready
+
+
+def _whole(json: bytes, placed: Sequence[tuple[Any, ...]], *, found: bool, etag: str, changes_at: datetime) -> Ready:
+    """The answer out of the rows that were read of it: pairs of a place, from 1, and a DER."""
+    ders = {place: der for place, der in placed if der}
+    wanted = json.count(_CUT)
+    if len(ders) != wanted:
+        return _BROKEN
+    return Ready(_with_ders(json, [ders[place] for place in range(1, wanted + 1)]), found, etag, changes_at)

@@ -1,7 +1,7 @@
 """Find the certificates of one address or of a thousand."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -44,17 +44,24 @@ def look_up(addresses: Sequence[EmailAddress], *, usage: Usage, at: datetime) ->
     ]
 
 
-def read_answers(addresses: Sequence[EmailAddress], *, at: datetime, status_only: bool = False) -> list[Ready]:
-    """The answer ready to send to each address, in their order: as `look_up` for encryption, by one read of prepared bytes.
+def read_answer(address: EmailAddress, *, at: datetime) -> Ready:
+    """The answer ready to send to one address: as `look_up` for encryption, by one read of prepared bytes."""
+    return _in_time({address.match: answers.read_one(address.match)}, at=at)[address.match]
 
-    With `status_only` the bytes are not read, and `found` alone counts.
-    """
-    prepared = answers.read([address.match for address in addresses], status_only=status_only)
-    overdue = [match for match, answer in prepared.items() if answer.changes_at <= at]
-    if overdue:
-        shown = _shown_certificates(overdue)
-        prepared = {**prepared, **{match: answers.compute(shown[match], at=at) for match in overdue}}
-    return [prepared.get(address.match, answers.NONE) for address in addresses]
+
+def read_answers(addresses: Sequence[EmailAddress], *, at: datetime, status_only: bool = False) -> list[Ready]:
+    """The answers to several addresses in their order, without entity tags; with `status_only` their `found` alone counts."""
+    ready = _in_time(answers.read_many([address.match for address in addresses], at=at, status_only=status_only), at=at)
+    return [ready.get(address.match, answers.NONE) for address in addresses]
+
+
+def _in_time(ready: Mapping[str, Ready], *, at: datetime) -> Mapping[str, Ready]:
+    """Those that are past their change are computed afresh."""
+    overdue = [match for match, answer in ready.items() if answer.changes_at <= at]
+    if not overdue:
+        return ready
+    shown = _shown_certificates(overdue)
+    return {**ready, **{match: answers.compute(shown[match], at=at) for match in overdue}}
 
 
 class SealingParts(NamedTuple):

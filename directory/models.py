@@ -200,8 +200,10 @@ class Answer(models.Model):
     """
 
     match = models.CharField(_("folded address"), max_length=320, primary_key=True)
-    # What follows the address in the JSON object: the address itself is echoed as it was asked for.
-    body = models.BinaryField(_("JSON"))
+    # What follows the address in the JSON object: the address itself is echoed as it was asked for. Each DER is left out of it, since it
+    # stands in its certificate's row already: `certificates` are those rows, in the order of the JSON.
+    json = models.BinaryField(_("JSON"))
+    certificates = ArrayField(models.BigIntegerField(), verbose_name=_("certificates"), default=list)
     found = models.BooleanField(_("found"))
     etag = models.CharField(max_length=64)
     changes_at = models.DateTimeField(_("changes at"))

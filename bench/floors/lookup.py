@@ -11,9 +11,15 @@ from urllib.parse import unquote
 
 import orjson
 import psycopg
+import pybase64
 
-_ONE = "SELECT body FROM directory_answer WHERE match = %s"
-_MANY = "SELECT match, body FROM directory_answer WHERE match = ANY(%s)"
+_ONE = """
+SELECT a.json, c.der FROM directory_answer a JOIN directory_certificate c ON c.id = ANY(a.certificates) WHERE a.match = %s
+"""
+_MANY = """
+SELECT a.match, a.json, c.der FROM directory_answer a JOIN directory_certificate c ON c.id = ANY(a.certificates) WHERE a.match = ANY(%s)
+"""
+_CUT = b'"der":"'
 _local = threading.local()
 
 
@@ -29,13 +35,19 @@ def application(environ: dict[str, Any], start_response: Callable[[str, list[tup
     cursor = _cursor()
     if environ["REQUEST_METHOD"] == "POST":
         emails = orjson.loads(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))["emails"]
-        found = dict(cursor.execute(_MANY, [emails], prepare=True))
+        found = {match: whole(json, der) for match, json, der in cursor.execute(_MANY, [emails], prepare=True)}
         body = b'{"results":[' + b",".join(b'{"email":"%b",%b' % (email.encode(), found[email]) for email in emails) + b"]}"
     else:
         email = unquote(environ["QUERY_STRING"].removeprefix("email="))
         row = cursor.execute(_ONE, [email], prepare=True).fetchone()
         if row is None:
             raise LookupError(email)
-        body = b'{"email":"%b",%b' % (email.encode(), row[0])
+        body = b'{"email":"%b",%b' % (email.encode(), whole(*row))
     start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))])
     return [body]
+
+
+def whole(json: bytes, der: bytes) -> bytes:
+    """An answer with its one DER in its place."""
+    before, after = json.split(_CUT)
+    return b'%b"der":"%b%b' % (before, pybase64.b64encode(der), after)

@@ -23,7 +23,7 @@ from directory.api.permissions import check_scope
 from directory.api.problems import Problem, unprocessable
 from directory.api.shapes import documented_certificates, documented_lookups
 from directory.inviting import ask_for_invitations
-from directory.lookup import look_up, read_answers
+from directory.lookup import look_up, read_answer, read_answers
 from directory.models import ApiToken
 from directory.selection import Usage
 from directory.tokens import Scope
@@ -67,7 +67,7 @@ class CertificatesView(APIView):
         if getattr(request.accepted_renderer, "media_type", "") == CertificateBytes.media_type:
             return _der(request, address, usage=usage, at=at or now, now=now)
         if usage is Usage.ENCRYPT and at is None and not with_receipt:
-            answer = read_answers([address], at=now)[0]
+            answer = read_answer(address, at=now)
         else:
             found = look_up([address], usage=usage, at=at or now)[0]
             answer = answers.render(found.selection, changes_at=found.changes_at if at is None else answers.NEVER, receipt=with_receipt)

@@ -94,7 +94,7 @@ def test_a_fault_of_ours_is_logged_and_says_nothing(published: Publisher, monkey
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("the inside")
 
-    monkeypatch.setattr(lookups, "read_answers", fail)
+    monkeypatch.setattr(lookups, "read_answer", fail)
     client = Client(raise_request_exception=False)
     response = client.get("/api/v1/certificates", {"email": "alice@example.com"})
     assert response.status_code == 500

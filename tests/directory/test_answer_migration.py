@@ -15,6 +15,10 @@ from tests.directory.conftest import CHARLIE, Publisher
 migration = import_module("directory.migrations.0006_answers_without_der")
 
 
+def rows() -> list[tuple[object, ...]]:
+    return [(row.match, bytes(row.json), row.certificates, row.found, row.etag, row.changes_at) for row in Answer.objects.order_by("match")]
+
+
 def test_the_der_is_cut_out_and_found_again(published: Publisher, at: datetime) -> None:
     addresses = [EmailAddress.parse(text) for text in ("alice@example.com", "charlie@example.com")]
     for kind in ("p256", "rsa2048"):
@@ -24,15 +28,13 @@ def test_the_der_is_cut_out_and_found_again(published: Publisher, at: datetime) 
     certificate.name = 'a"der":"b"'
     certificate.save()
     answers.prepare(certificate.mailbox, at=at)
-    prepared = list(Answer.objects.order_by("match").values())
+    prepared = rows()
     whole = {address.match: read_answer(address, at=at) for address in addresses}
     for match, ready in whole.items():
         Answer.objects.filter(match=match).update(json=ready.tail, certificates=[], etag="old")
     with connection.cursor() as cursor:
         cursor.execute(migration.CUT)
-    assert [
-        {name: bytes(value) if name == "json" else value for name, value in row.items()} for row in Answer.objects.order_by("match").values()
-    ] == [{name: bytes(value) if name == "json" else value for name, value in row.items()} for row in prepared]
+    assert rows() == prepared
     for address in addresses:
         assert read_answer(address, at=at) == whole[address.match]
     assert [entry["der"] != "" for entry in orjson.loads(b"{" + whole[addresses[0].match].tail)["certificates"]] == [True, True]

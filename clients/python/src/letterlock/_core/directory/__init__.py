@@ -1,0 +1,1 @@
+"""Addresses and certificates, and the process that strangers' octets are parsed in."""

@@ -1,0 +1,1 @@
+"""Signing, encrypting and reading mail."""

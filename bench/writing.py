@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from django.db import connection, transaction
 
 from bench.interleave import Comparison, Side, compare, repeated
-from mailer.copying import copy_rows
+from directory.copying import copy_rows
 from mailer.ids import fresh_ids
 from mailer.message_rows import EVENT_COLUMNS, EventRow
 from mailer.models import SigningIdentity

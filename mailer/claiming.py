@@ -14,8 +14,8 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
+from directory.copying import fetch_bound
 from directory.models import OrganizationStatus
-from mailer.copying import fetch_bound
 from mailer.message_states import Step, move
 from mailer.models import MessageStatus
 

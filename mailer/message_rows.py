@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
+from directory.copying import copy_rows
 from directory.x509.names import EmailAddress
-from mailer.copying import copy_rows
 from mailer.custody import OwnerCipher
 from mailer.ids import fresh_ids
 from mailer.letters import context, pack

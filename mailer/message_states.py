@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import NamedTuple
 from uuid import UUID
 
-from mailer.copying import fetch_bound
+from directory.copying import fetch_bound
 from mailer.models import MessageStatus
 from mailer.words import MASK, without_addresses
 

@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from mailer.copying import fetch_bound
+from directory.copying import fetch_bound
 from mailer.message_states import TRANSITIONS, Step, WrongTransitionError, _Kind, _statement, move
 from mailer.models import Message, MessageStatus, SendEvent, SigningIdentity
 from tests.mailer.letters import history, letter, only_message, send

@@ -11,12 +11,12 @@ from directory.models import Certificate, CertificateStatus
 
 _P, _S, _R, _E = CertificateStatus.PUBLISHED, CertificateStatus.SUPERSEDED, CertificateStatus.REVOKED, CertificateStatus.ERASED
 
-# A revoked certificate never comes back; a superseded or erased one does when its holder proves it again.
+# A revoked certificate never comes back; a superseded one does when its holder proves it again. What was erased can still be revoked.
 TRANSITIONS: Mapping[CertificateStatus, Mapping[CertificateStatus, Verb]] = {
     _P: {_S: Verb.CERTIFICATE_SUPERSEDED, _R: Verb.CERTIFICATE_REVOKED, _E: Verb.CERTIFICATE_ERASED},
     _S: {_P: Verb.CERTIFICATE_PUBLISHED, _R: Verb.CERTIFICATE_REVOKED, _E: Verb.CERTIFICATE_ERASED},
     _R: {_E: Verb.CERTIFICATE_ERASED},
-    _E: {_P: Verb.CERTIFICATE_PUBLISHED},
+    _E: {_R: Verb.CERTIFICATE_REVOKED},
 }
 
 

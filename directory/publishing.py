@@ -1,12 +1,16 @@
 """Publish, supersede, revoke, hide, show and erase. Takes finished proofs: whoever calls has proven mailbox and key.
 
+What was revoked is never published again, under whatever mailbox; what was erased is, as something new, once its owner has proven it anew.
+
 Each verb locks the mailbox, changes its rows, prepares its answer anew and leaves an event and a `Change` for the mailer, in one transaction.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from uuid import uuid4
 
-from django.db import transaction
+from django.db import connection, transaction
+from django.db.models import Q
 
 from directory import answers
 from directory.certificate_states import move
@@ -18,6 +22,7 @@ from directory.x509.gate import check_publishable
 from directory.x509.names import EmailAddress
 
 MOST_PUBLISHED = 10
+MOST_CHAIN = 5
 
 # What remains of an erased certificate is its fingerprint, its times and what revoking it needs.
 _ERASED_FACTS: dict[str, object] = {
@@ -28,6 +33,9 @@ _ERASED_FACTS: dict[str, object] = {
     "organization_name": "",
     "organization_identifier": "",
     "country": "",
+    "chain": [],
+    "trust": "",
+    "judged_at": None,
 }
 
 
@@ -39,27 +47,30 @@ def publish(
     level: Level | str,
     source: Source | str,
     organization: Organization | None = None,
+    chain: Sequence[bytes] = (),
+    trust: str = "",
+    proven_at: datetime | None = None,
     actor: str,
     at: datetime,
 ) -> Certificate:
     """Publish a certificate for a mailbox. What is published already is given back unchanged.
 
-    Raises UnpublishableError, RevokedCertificateError, or TooManyPublishedError (10 live ones a mailbox).
+    `chain` are the intermediates that came with it, in DER, of which 5 are kept; `trust` is what the trust store said of it now, and
+    `proven_at` when the mailbox was proven, if it was. Raises UnpublishableError, RevokedCertificateError, or TooManyPublishedError (10 live
+    ones a mailbox).
     """
     check_publishable(parsed, address=address, at=at)
+    _lock_fingerprint(parsed.fingerprint)
     mailbox = _lock_address(address)
+    if was_revoked(parsed.fingerprint):
+        raise RevokedCertificateError("This certificate was revoked.")
+    if proven_at is not None:
+        note_proof(match=mailbox.match, at=proven_at)
     certificate = mailbox.certificates.filter(fingerprint=parsed.fingerprint).first()
     if certificate is not None and certificate.status == CertificateStatus.PUBLISHED:
         return certificate
-    if certificate is not None and certificate.status == CertificateStatus.REVOKED:
-        raise RevokedCertificateError("This certificate was revoked.")
     if mailbox.certificates.filter(status=CertificateStatus.PUBLISHED, not_after__gt=at).count() >= MOST_PUBLISHED:
         raise TooManyPublishedError(f"A mailbox has at most {MOST_PUBLISHED} published certificates.")
-    if mailbox.erased_at is not None:
-        # Its owner is back and has proven it.
-        mailbox.erased_at = None
-        mailbox.address = address.address
-        mailbox.save(update_fields=["erased_at", "address"])
     facts = (
         _facts(parsed)
         | _identity(parsed, Level(level))
@@ -67,6 +78,9 @@ def publish(
             "level": Level(level),
             "source": Source(source),
             "organization": organization,
+            "chain": list(chain)[:MOST_CHAIN],
+            "trust": trust,
+            "judged_at": at if trust else None,
             "published_at": at,
             "ended_at": None,
         }
@@ -87,6 +101,16 @@ def publish(
     return certificate
 
 
+def was_revoked(fingerprint: str) -> bool:
+    """Whether this certificate was ever revoked, under whatever mailbox; that it was erased since does not matter."""
+    return Certificate.objects.filter(Q(status=CertificateStatus.REVOKED) | ~Q(revocation_reason=""), fingerprint=fingerprint).exists()
+
+
+def note_proof(*, match: str, at: datetime) -> None:
+    """The owner of this mailbox, if it is known, has shown that mail to it is read."""
+    Mailbox.objects.filter(match=match).update(proven_at=at, reverify_asked_at=None)
+
+
 @transaction.atomic
 def supersede(*, certificate: Certificate, actor: str, at: datetime) -> None:
     """Take a certificate out of the answers because another replaces it; raises IllegalMoveError."""
@@ -95,9 +119,16 @@ def supersede(*, certificate: Certificate, actor: str, at: datetime) -> None:
 
 @transaction.atomic
 def revoke(*, certificate: Certificate, reason: str, actor: str, at: datetime) -> None:
-    """Take a certificate out of the answers for ever; raises IllegalMoveError. `reason` is one of RFC 5280 section 5.3.1."""
-    facts = {"ended_at": certificate.ended_at or at, "revocation_reason": reason}
-    _end(certificate, CertificateStatus.REVOKED, actor=actor, at=at, facts=facts, reason=reason)
+    """Take a certificate out of the answers for ever, under every mailbox that it names; `reason` is one of RFC 5280 section 5.3.1.
+
+    Raises IllegalMoveError.
+    """
+    _lock_fingerprint(certificate.fingerprint)
+    living = Certificate.objects.filter(fingerprint=certificate.fingerprint, status__in=[CertificateStatus.PUBLISHED, CertificateStatus.SUPERSEDED])
+    # In the order of their mailboxes, so that two revocations never wait for each other.
+    for one in sorted([certificate, *living.exclude(pk=certificate.pk)], key=lambda row: row.mailbox_id):
+        facts = {"ended_at": one.ended_at or at, "revocation_reason": reason}
+        _end(one, CertificateStatus.REVOKED, actor=actor, at=at, facts=facts, reason=reason)
 
 
 @transaction.atomic
@@ -129,9 +160,14 @@ def erase(*, mailbox: Mailbox, actor: str, at: datetime) -> None:
         return
     for certificate in locked.certificates.exclude(status=CertificateStatus.ERASED):
         move(certificate, CertificateStatus.ERASED, actor=actor, at=at, facts=_ERASED_FACTS | {"ended_at": certificate.ended_at or at})
-    _set_mailbox(locked, erased_at=at)
-    record(actor=actor, verb=Verb.MAILBOX_ERASED, subject=f"mailbox:{locked.pk}", at=at)
+    locked.erased_at = at
     answers.prepare(locked, at=at)
+    Change.objects.filter(match=locked.match).delete()
+    # The row stays for the certificates' fingerprints, and no longer says whose they were.
+    locked.address, locked.match = "", f"erased:{uuid4()}"
+    locked.hidden_at = locked.proven_at = locked.reverify_asked_at = None
+    locked.save()
+    record(actor=actor, verb=Verb.MAILBOX_ERASED, subject=f"mailbox:{locked.pk}", at=at)
 
 
 def refresh_answers(*, at: datetime, most: int = 1000) -> int:
@@ -148,9 +184,18 @@ def refresh_answers(*, at: datetime, most: int = 1000) -> int:
 
 
 def _lock_address(address: EmailAddress) -> Mailbox:
-    # Two first publications for one address race here: one inserts, the other waits for its row.
-    Mailbox.objects.bulk_create([Mailbox(address=address.address, match=address.match)], ignore_conflicts=True)
-    return Mailbox.objects.select_for_update().get(match=address.match)
+    # Two first publications for one address race here: one inserts, the other waits for its row. An erasure meanwhile takes it away.
+    while True:
+        Mailbox.objects.bulk_create([Mailbox(address=address.address, match=address.match)], ignore_conflicts=True)
+        mailbox = Mailbox.objects.select_for_update().filter(match=address.match).first()
+        if mailbox is not None:
+            return mailbox
+
+
+def _lock_fingerprint(fingerprint: str) -> None:
+    """What is published here must not have been revoked there at the same time. Taken before any mailbox, and held to the end."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"certificate:{fingerprint}"])
 
 
 def _lock(mailbox: Mailbox) -> Mailbox:
@@ -166,7 +211,8 @@ def _set_mailbox(mailbox: Mailbox, **values: datetime | None) -> None:
 def _end(certificate: Certificate, to: CertificateStatus, *, actor: str, at: datetime, facts: Mapping[str, object], reason: str = "") -> None:
     mailbox = _lock(certificate.mailbox)
     move(certificate, to, actor=actor, at=at, facts=facts, reason=reason)
-    _announce(mailbox, certificate, ChangeKind.ENDED, actor=actor, at=at)
+    if mailbox.erased_at is None:
+        _announce(mailbox, certificate, ChangeKind.ENDED, actor=actor, at=at)
 
 
 def _announce(mailbox: Mailbox, certificate: Certificate, kind: ChangeKind, *, actor: str, at: datetime) -> None:
@@ -183,8 +229,8 @@ def _announce(mailbox: Mailbox, certificate: Certificate, kind: ChangeKind, *, a
 
 
 def _identity(parsed: ParsedCertificate, level: Level) -> dict[str, object]:
-    """Whom the certificate names, where that was validated here; what any other certificate claims is not told on."""
-    named = None if level == Level.EXTERNAL else parsed.identity
+    """Whom the certificate names, where its level says that this was validated; what any other certificate claims is not told on."""
+    named = None if level in {Level.EXTERNAL, Level.V1} else parsed.identity
     return {
         "name": (named and named.name) or "",
         "organization_name": (named and named.organization) or "",

@@ -3,6 +3,9 @@
 from datetime import datetime, timedelta
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from directory import answers, publishing
 from directory.certificate_states import TRANSITIONS, move
@@ -10,7 +13,7 @@ from directory.errors import IllegalMoveError, RevokedCertificateError, TooManyP
 from directory.lookup import encryption_certificates, look_up
 from directory.models import Answer, Certificate, CertificateStatus, Change, DirectoryEvent, Mailbox, Organization
 from directory.selection import Usage
-from directory.x509.certificate import parse_certificate
+from directory.x509.certificate import ParsedCertificate, parse_certificate
 from directory.x509.errors import WrongAddressError
 from directory.x509.names import EmailAddress
 from mailer.smime.capabilities import OURS
@@ -19,6 +22,25 @@ from tests.pki import Authority
 from tests.pki import Usage as KeyUse
 
 ADDRESS = EmailAddress.parse("alice@example.com")
+
+
+def two_addresses(authority: Authority, first: str, second: str) -> ParsedCertificate:
+    leaf = authority.leaf(first)
+    old = leaf.certificate
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(old.subject)
+        .issuer_name(old.issuer)
+        .public_key(old.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(old.not_valid_before_utc)
+        .not_valid_after(old.not_valid_after_utc)
+    )
+    for extension in old.extensions:
+        names = isinstance(extension.value, x509.SubjectAlternativeName)
+        value = x509.SubjectAlternativeName([x509.RFC822Name(first), x509.RFC822Name(second)]) if names else extension.value
+        builder = builder.add_extension(value, critical=extension.critical)
+    return parse_certificate(builder.sign(authority.issuer.key, hashes.SHA256()).public_bytes(Encoding.DER))
 
 
 def selected(at: datetime, address: EmailAddress = ADDRESS) -> str | None:
@@ -136,9 +158,74 @@ def test_who_was_erased_can_come_back_by_a_new_proof(published: Publisher, at: d
     der = bytes(certificate.der)
     publishing.erase(mailbox=certificate.mailbox, actor=ALICE, at=at)
     again = publishing.publish(address=ADDRESS, parsed=parse_certificate(der), level="V1", source="uploaded", actor=ALICE, at=at)
-    assert again.pk == certificate.pk
+    assert again.mailbox_id != certificate.mailbox_id
     assert selected(at) == again.fingerprint
-    assert bytes(Certificate.objects.get().der) == der
+    assert [bytes(row.der) for row in Certificate.objects.order_by("id")] == [b"", der]
+
+
+def test_erasing_leaves_no_address_in_any_table(published: Publisher, at: datetime) -> None:
+    certificate = published("alice@example.com", proven_at=at)
+    publishing.hide(mailbox=certificate.mailbox, actor=ALICE, at=at)
+    publishing.erase(mailbox=certificate.mailbox, actor=ALICE, at=at)
+    kept = [*Mailbox.objects.values(), *Change.objects.values(), *Answer.objects.values(), *DirectoryEvent.objects.values()]
+    assert kept
+    assert "@" not in str([*kept, *Certificate.objects.values_list("issuer", "name", "chain", "der")])
+    publishing.erase(mailbox=Mailbox.objects.get(), actor=ALICE, at=at)  # again: nothing happens
+    assert DirectoryEvent.objects.filter(verb="mailbox.erased").count() == 1
+
+
+@pytest.mark.parametrize("erased_first", [True, False])
+def test_what_was_revoked_stays_so_though_it_is_erased(published: Publisher, at: datetime, *, erased_first: bool) -> None:
+    certificate = published("alice@example.com")
+    parsed = parse_certificate(bytes(certificate.der))
+    if erased_first:
+        publishing.erase(mailbox=certificate.mailbox, actor=ALICE, at=at)
+        certificate.refresh_from_db()
+    publishing.revoke(certificate=certificate, reason="keyCompromise", actor=ALICE, at=at)
+    if not erased_first:
+        publishing.erase(mailbox=certificate.mailbox, actor=ALICE, at=at)
+    with pytest.raises(RevokedCertificateError):
+        publishing.publish(address=ADDRESS, parsed=parsed, level="V1", source="uploaded", actor=ALICE, at=at)
+    assert not Mailbox.objects.filter(match=ADDRESS.match).exists()
+
+
+def test_what_is_revoked_for_one_mailbox_is_so_for_all(authority: Authority, db: None, at: datetime) -> None:  # noqa: ARG001 - the database
+    """Alice's certificate names two addresses of hers; Charlie, who has got her key, cannot bring it back under the other one."""
+    both = two_addresses(authority, "alice@example.com", "a.smith@example.com")
+    other = EmailAddress.parse("a.smith@example.com")
+    first = publishing.publish(address=ADDRESS, parsed=both, level="V1", source="uploaded", actor=ALICE, at=at)
+    publishing.publish(address=other, parsed=both, level="V1", source="uploaded", actor=ALICE, at=at)
+    publishing.revoke(certificate=first, reason="keyCompromise", actor=ALICE, at=at)
+    assert selected(at) is selected(at, other) is None
+    assert set(Certificate.objects.values_list("status", flat=True)) == {"revoked"}
+    with pytest.raises(RevokedCertificateError):
+        publishing.publish(address=other, parsed=both, level="V1", source="uploaded", actor=CHARLIE, at=at)
+
+
+def test_it_keeps_the_chain_and_the_judgement(published: Publisher, authority: Authority, at: datetime) -> None:
+    certificate = published("alice@example.com", chain=[authority.issuer.der] * 7, trust="untrusted")
+    certificate.refresh_from_db()
+    assert [bytes(der) for der in certificate.chain] == [authority.issuer.der] * publishing.MOST_CHAIN
+    assert (certificate.trust, certificate.judged_at) == ("untrusted", at)
+    never = published("bob@example.com")
+    assert (never.chain, never.trust, never.judged_at) == ([], "", None)
+
+
+def test_it_notes_when_the_mailbox_was_proven(published: Publisher, at: datetime) -> None:
+    mailbox = published("alice@example.com").mailbox
+    mailbox.refresh_from_db()
+    assert mailbox.proven_at is None, "an import proves nothing"
+    Mailbox.objects.update(reverify_asked_at=at)
+    published("alice@example.com", proven_at=at)
+    mailbox.refresh_from_db()
+    assert [mailbox.proven_at, mailbox.reverify_asked_at] == [at, None]
+
+
+@pytest.mark.parametrize("level", ["V1", "V2", "V3", "V4", "external"])
+def test_it_tells_whom_the_certificate_names_only_where_that_was_validated(authority: Authority, db: None, at: datetime, level: str) -> None:  # noqa: ARG001
+    parsed = parse_certificate(authority.leaf("alice@example.com", organization="Bank AG").der)
+    certificate = publishing.publish(address=ADDRESS, parsed=parsed, level=level, source="uploaded", actor=ALICE, at=at)
+    assert certificate.organization_name == ("Bank AG" if level in {"V2", "V3", "V4"} else "")
 
 
 def test_a_signing_certificate_alone_is_no_answer(published: Publisher, at: datetime) -> None:

@@ -10,12 +10,13 @@ import pytest
 from django.db import OperationalError, close_old_connections, connection
 
 from directory import publishing
-from directory.errors import IllegalMoveError
+from directory.errors import IllegalMoveError, RevokedCertificateError
 from directory.lookup import read_answers
 from directory.models import Answer, Certificate, Change, DirectoryEvent, Mailbox
 from directory.x509.certificate import ParsedCertificate, parse_certificate
 from directory.x509.names import EmailAddress
 from tests.directory.conftest import ALICE, CHARLIE
+from tests.directory.test_publishing import two_addresses
 from tests.pki import Authority
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -31,7 +32,7 @@ def at_once(*acts: Callable[[], object]) -> list[object]:
         try:
             barrier.wait(10)
             return act()
-        except IllegalMoveError as error:
+        except (IllegalMoveError, RevokedCertificateError) as error:
             return error
         finally:
             connection.close()
@@ -99,6 +100,28 @@ def test_a_look_up_sees_all_of_an_ending_or_nothing_of_it(authority: Authority, 
     assert seen[0] | seen[2] <= {whole, none}  # type: ignore[operator]
     assert read_answers([ADDRESS], at=NOW)[0].tail == none
     assert not Answer.objects.exists()
+
+
+def test_of_an_erasure_and_a_publication_at_once_the_mailbox_is_new_or_empty(authority: Authority) -> None:
+    for _ in range(5):
+        old = publish(parse_certificate(authority.leaf(ADDRESS.address).der))
+        new = parse_certificate(authority.leaf(ADDRESS.address).der)
+        at_once(lambda: publishing.erase(mailbox=old.mailbox, actor=ALICE, at=NOW), lambda: publish(new))  # noqa: B023 - run at once
+        assert shown() <= {new.fingerprint}
+        assert bytes(Certificate.objects.get(pk=old.pk).der) == b""
+        Mailbox.objects.filter(match=ADDRESS.match).delete()
+
+
+def test_what_is_revoked_here_is_not_published_there_at_once(authority: Authority) -> None:
+    other = EmailAddress.parse("a.smith@example.com")
+    for _ in range(5):
+        both = two_addresses(authority, ADDRESS.address, other.address)
+        here = publish(both)
+        at_once(
+            lambda: publishing.revoke(certificate=here, reason="keyCompromise", actor=ALICE, at=NOW),  # noqa: B023 - run at once
+            lambda: publishing.publish(address=other, parsed=both, level="V1", source="uploaded", actor=CHARLIE, at=NOW),  # noqa: B023
+        )
+        assert set(Certificate.objects.filter(fingerprint=both.fingerprint).values_list("status", flat=True)) == {"revoked"}
 
 
 def test_a_look_up_survives_that_postgresql_drops_the_connection(authority: Authority) -> None:

@@ -1,0 +1,29 @@
+"""Addresses whose owners had themselves erased: known by a keyed hash alone, and neither collected nor imported again.
+
+The key is the portal's own data key, so that a stolen table cannot be tried with a list of addresses.
+"""
+
+from datetime import datetime
+
+from mailer.custody import cipher_of
+from mailer.models import ErasedAddress
+from mailer.notices import PORTAL
+
+
+def is_erased(match: str) -> bool:
+    """Whether the owner of this folded address had it erased and has not come back since. Raises MissingKeyError."""
+    return ErasedAddress.objects.filter(digest=_keyed(match)).exists()
+
+
+def keep_out(match: str, *, at: datetime) -> None:
+    """Remember that this address is not to be taken in again unless its owner proves it. The caller leaves the event. Raises MissingKeyError."""
+    ErasedAddress.objects.get_or_create(digest=_keyed(match), defaults={"at": at})
+
+
+def let_in(match: str) -> bool:
+    """The owner has proven the mailbox anew and wants it published; whether it was kept out until now. Raises MissingKeyError."""
+    return ErasedAddress.objects.filter(digest=_keyed(match)).delete()[0] > 0
+
+
+def _keyed(match: str) -> str:
+    return cipher_of(PORTAL).digest(match, context="erased")

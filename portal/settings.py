@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from mailer.dkim import DkimError
 from mailer.domain_keys import read_folder
+from mailer.intake.binding import parse_binding
 from portal.env import Environment
 
 django_stubs_ext.monkeypatch()
@@ -71,6 +72,19 @@ if LETTERLOCK_DKIM_KEYS:
         read_folder(Path(LETTERLOCK_DKIM_KEYS))
     except DkimError as error:
         _env.fault("LETTERLOCK_DKIM_KEYS", str(error))
+# Where NSS's built-in list is from which `import_roots` takes roots and by which they are kept fresh: a path, `auto` or `off`.
+LETTERLOCK_NSS_ROOTS = _env.text("LETTERLOCK_NSS_ROOTS", "auto")
+# Whether CRLs may be fetched from addresses inside the operator's own network.
+LETTERLOCK_PRIVATE_SOURCES = _env.boolean("LETTERLOCK_PRIVATE_SOURCES", default=False)
+# `manage.py intake`: whose mailboxes collect@, proof+<id>@ and bounces@ are, and where it listens: host:port, or the path of a socket.
+LETTERLOCK_INTAKE_DOMAIN = _env.text("LETTERLOCK_INTAKE_DOMAIN", "").lower()
+LETTERLOCK_INTAKE_SMTP = _env.text("LETTERLOCK_INTAKE_SMTP", "")
+LETTERLOCK_INTAKE_LMTP = _env.text("LETTERLOCK_INTAKE_LMTP", "")
+for _name, _binding in (("LETTERLOCK_INTAKE_SMTP", LETTERLOCK_INTAKE_SMTP), ("LETTERLOCK_INTAKE_LMTP", LETTERLOCK_INTAKE_LMTP)):
+    try:
+        parse_binding(_binding or "127.0.0.1:0")
+    except ValueError as error:
+        _env.fault(_name, str(error))
 LETTERLOCK_BEHIND_PROXY = _env.boolean("BEHIND_PROXY", default=False)
 # Look-ups in a minute: for an address range without a token, and for an organisation with one.
 LETTERLOCK_ANONYMOUS_QUOTA = _env.integer("LETTERLOCK_ANONYMOUS_QUOTA", 60, least=0, most=1_000_000)

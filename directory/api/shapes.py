@@ -102,6 +102,7 @@ def problems(*statuses: int) -> dict[tuple[int, str], OpenApiResponse]:
         415: "the media type is not taken",
         422: "a value cannot be accepted",
         429: "too much at once: see Retry-After",
+        503: "not now: see Retry-After",
     }
     return {(status, _PROBLEM): OpenApiResponse(ProblemDocument, description=words[status]) for status in statuses}
 

@@ -5,7 +5,7 @@ from drf_spectacular.utils import OpenApiParameter, extend_schema, inline_serial
 from rest_framework import serializers
 
 from directory.api.shapes import ReceiptLine, problems
-from mailer.models import MessageStatus, OnMissing, PublicationStatus
+from mailer.models import ConsentStatus, MessageStatus, OnMissing, PublicationStatus
 from mailer.outbox import MOST_HOLD_DAYS, MOST_MESSAGES
 from mailer.rehearsal import Outlook
 from mailer.smime.choice import ContentCipher, KeyManagement
@@ -113,6 +113,12 @@ class PublicationShape(serializers.Serializer[object]):
     reason = serializers.CharField(required=False)
 
 
+class ContributionShape(serializers.Serializer[object]):
+    id = serializers.UUIDField()
+    status = serializers.ChoiceField(ConsentStatus.values, help_text="of a mail that was taken nothing is told but a consent that was given")
+    reason = serializers.CharField(required=False, help_text="why the mail was not taken, such as not_signed, untrusted, other_sender or dkim_fails")
+
+
 _KEY = OpenApiParameter(
     "Idempotency-Key",
     OpenApiTypes.STR,
@@ -174,4 +180,15 @@ documented_publication = extend_schema(
     operation_id="publication",
     summary="What became of a certificate that was handed in",
     responses={(200, "application/json"): PublicationShape, **problems(401, 403, 404, 406)},
+)
+documented_contribute = extend_schema(
+    operation_id="contribute_mail",
+    summary="Hand in a signed mail; its sender is asked whether their certificate may be published",
+    request={"message/rfc822": OpenApiTypes.BINARY},
+    responses={(202, "application/json"): ContributionShape, **problems(401, 403, 406, 411, 413, 415, 422, 429, 503)},
+)
+documented_contribution = extend_schema(
+    operation_id="contribution",
+    summary="What became of a mail that was handed in",
+    responses={(200, "application/json"): ContributionShape, **problems(401, 403, 404, 406)},
 )

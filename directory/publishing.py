@@ -50,14 +50,15 @@ def publish(
     chain: Sequence[bytes] = (),
     trust: str = "",
     proven_at: datetime | None = None,
+    supersedes: Sequence[Certificate] = (),
     actor: str,
     at: datetime,
 ) -> Certificate:
     """Publish a certificate for a mailbox. What is published already is given back unchanged.
 
     `chain` are the intermediates that came with it, in DER, of which 5 are kept; `trust` is what the trust store said of it now, and
-    `proven_at` when the mailbox was proven, if it was. Raises UnpublishableError, RevokedCertificateError, or TooManyPublishedError (10 live
-    ones a mailbox).
+    `proven_at` when the mailbox was proven, if it was; `supersedes` are certificates of the same mailbox whose place it takes. Raises
+    UnpublishableError, RevokedCertificateError, or TooManyPublishedError (10 live ones a mailbox).
     """
     check_publishable(parsed, address=address, at=at)
     _lock_fingerprint(parsed.fingerprint)
@@ -69,11 +70,14 @@ def publish(
     certificate = mailbox.certificates.filter(fingerprint=parsed.fingerprint).first()
     if certificate is not None and certificate.status == CertificateStatus.PUBLISHED:
         return certificate
+    for old in mailbox.certificates.filter(pk__in=[old.pk for old in supersedes], status=CertificateStatus.PUBLISHED):
+        move(old, CertificateStatus.SUPERSEDED, actor=actor, at=at, facts={"ended_at": at})
+        _announce(mailbox, old, ChangeKind.ENDED, actor=actor, at=at)
     if mailbox.certificates.filter(status=CertificateStatus.PUBLISHED, not_after__gt=at).count() >= MOST_PUBLISHED:
         raise TooManyPublishedError(f"A mailbox has at most {MOST_PUBLISHED} published certificates.")
     facts = (
-        _facts(parsed)
-        | _identity(parsed, Level(level))
+        facts_of(parsed)
+        | identity_of(parsed, Level(level))
         | {
             "level": Level(level),
             "source": Source(source),
@@ -228,7 +232,7 @@ def _announce(mailbox: Mailbox, certificate: Certificate, kind: ChangeKind, *, a
     )
 
 
-def _identity(parsed: ParsedCertificate, level: Level) -> dict[str, object]:
+def identity_of(parsed: ParsedCertificate, level: Level) -> dict[str, object]:
     """Whom the certificate names, where its level says that this was validated; what any other certificate claims is not told on."""
     named = None if level in {Level.EXTERNAL, Level.V1} else parsed.identity
     return {
@@ -239,7 +243,7 @@ def _identity(parsed: ParsedCertificate, level: Level) -> dict[str, object]:
     }
 
 
-def _facts(parsed: ParsedCertificate) -> dict[str, object]:
+def facts_of(parsed: ParsedCertificate) -> dict[str, object]:
     """The columns that are derived from the DER."""
     return {
         "fingerprint": parsed.fingerprint,

@@ -37,9 +37,8 @@ def row(of: object, *without: str) -> dict[str, object]:
 @pytest.mark.parametrize("usage", list(Usage))
 @pytest.mark.parametrize("level", [Level.EXTERNAL, Level.V3])
 def test_it_leaves_the_rows_that_publish_leaves(authority: Authority, at: datetime, usage: Usage, level: Level) -> None:
-    new = entry(
-        authority, "Alice@example.com", "rsa2048", usage, organization="Bank AG", level=level, trust="verified", chain=(authority.issuer.der,)
-    )
+    facts: dict[str, Any] = {"level": level, "trust": "verified", "chain": tuple(authority.chain)}
+    new = entry(authority, "Alice@example.com", "rsa2048", usage, organization="Bank AG", **facts)
     left: list[list[dict[str, object]]] = []
     for bulk in (True, False):
         with transaction.atomic():

@@ -67,6 +67,10 @@ class Mailbox(models.Model):
     class Meta:
         verbose_name = _("mailbox")
         verbose_name_plural = _("mailboxes")
+        indexes = [
+            models.Index(fields=["proven_at"], name="mailbox_by_proof", condition=models.Q(proven_at__isnull=False, reverify_asked_at__isnull=True)),
+            models.Index(fields=["reverify_asked_at"], name="mailbox_asked", condition=models.Q(reverify_asked_at__isnull=False)),
+        ]
 
     def __str__(self) -> str:
         return self.address

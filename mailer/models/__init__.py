@@ -14,7 +14,7 @@ from mailer.models.issuing import (
 from mailer.models.keys import DataKey
 from mailer.models.notices import Notice, NoticeStatus
 from mailer.models.outbox import FINAL, Batch, Message, MessageStatus, OnMissing, SendEvent
-from mailer.models.owning import ErasedAddress, OwnerLink
+from mailer.models.owning import ErasedAddress, LinkPurpose, OwnerLink
 from mailer.models.pauses import Pause
 from mailer.models.policies import SendingPolicy, SubjectPolicy
 from mailer.models.proving import Publication, PublicationStatus
@@ -34,6 +34,7 @@ __all__ = [
     "Issuance",
     "IssuanceStatus",
     "LedgerEvent",
+    "LinkPurpose",
     "Message",
     "MessageStatus",
     "Notice",

@@ -8,12 +8,18 @@ from django.utils.translation import gettext_lazy as _
 from mailer.models.notices import Notice
 
 
+class LinkPurpose(models.TextChoices):
+    PAGE = "page", _("the owner's page")
+    REVERIFY = "reverify", _("proving the mailbox again")
+
+
 class OwnerLink(models.Model):
-    """A mailed link to the owner's page; its secret is stored as SHA-256 alone."""
+    """A mailed link to the owner's page, or to the yearly question; its secret is stored as SHA-256 alone."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     address = models.CharField(_("address"), max_length=320)
     match = models.CharField(_("folded address"), max_length=320, db_index=True)
+    purpose = models.CharField(_("purpose"), max_length=10, choices=LinkPurpose.choices, default=LinkPurpose.PAGE)
     secret_digest = models.CharField(_("SHA-256 of the mailed secret"), max_length=64, unique=True)
     notice = models.OneToOneField(Notice, models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(_("created at"))
@@ -22,6 +28,7 @@ class OwnerLink(models.Model):
     class Meta:
         verbose_name = _("owner's link")
         verbose_name_plural = _("owners' links")
+        indexes = [models.Index(fields=["created_at"], name="owner_link_by_age")]
 
     def __str__(self) -> str:
         return f"{self.address} {self.created_at:%Y-%m-%d}"

@@ -3,6 +3,7 @@
 pyhanko-certvalidator validates; it fetches nothing here, and its coroutines never wait, so that no event loop is needed.
 """
 
+import hashlib
 import logging
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from datetime import datetime, timedelta
@@ -128,7 +129,7 @@ def judge(
     ground = _Ground(
         trust,
         at,
-        _readable(_load_once, trust.roots),
+        _readable(_load_once, _roots_for(trust, leaf)),
         [*_readable(_load_once, trust.intermediates), *_readable(load, others)],
         [*_readable(_load_crl_once, trust.crls), *_readable(_load_crl, crls)],
         _readable(_load_answer, [*trust.ocsp, *answers]),
@@ -146,6 +147,14 @@ def judge(
             return outcome
         found.add(outcome)
     return next((outcome for outcome in _WORST_FIRST if outcome in found), Outcome.UNTRUSTED)
+
+
+def _roots_for(trust: Trust, leaf: x509.Certificate) -> Sequence[bytes]:
+    """Those roots that may lead to a leaf of this age."""
+    if not trust.distrust_after:
+        return trust.roots
+    ends = dict(trust.distrust_after)
+    return [root for root in trust.roots if (end := ends.get(hashlib.sha256(root).digest())) is None or leaf.not_valid_before <= end]
 
 
 def _crl_issuers(certificate: x509.Certificate) -> list[str]:

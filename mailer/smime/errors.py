@@ -102,3 +102,9 @@ class ParsingFailed(SmimeError):
     """The process that reads what strangers sent died of it, or gave nothing that can be used."""
 
     code = "parsing_failed"
+
+
+class CrlRefused(SmimeError):
+    """A revocation list that cannot be gone by; the text says why."""
+
+    code = "crl_refused"

@@ -11,9 +11,11 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from . import errors, mail
+from .crls import Crl
 from .envelopes import Agreed, Envelope, Transported
 from .errors import MalformedCms, ParsingFailed, SmimeError, TooLarge, TooSlow
 from .ground import Cell, IsolationError, ParseTimeout, ParseTooBig
+from .judging import CertificateJudgement
 from .mail import Peeled, Reading
 from .open import Opened, Opener, names_of, unseal
 from .outcomes import Outcome
@@ -26,7 +28,12 @@ from .verify import Signature, Verification
 
 _MODULE = f"{__package__}.isolated_tasks"
 _CELL = Cell(_MODULE)
-_ERRORS = {error.code: error for error in (errors.TooLarge, errors.MalformedCms, errors.UnsupportedAlgorithm, errors.LegacyAlgorithm)}
+# For what needs long CRLs: reading 100,000 entries takes most of a second. Started at its first use.
+_PATIENT = Cell(_MODULE, seconds=8.0, octets=2 * 1024 * 1024 * 1024)
+_LONG_CRLS = 512 * 1024
+_ERRORS = {
+    error.code: error for error in (errors.TooLarge, errors.MalformedCms, errors.UnsupportedAlgorithm, errors.LegacyAlgorithm, errors.CrlRefused)
+}
 T = TypeVar("T")
 
 
@@ -52,6 +59,19 @@ def verify(entity: bytes, *, at: datetime, roots: Sequence[bytes] = (), trust: T
 def judged(entity: bytes, *, at: datetime, trust: Trust, sender: str | None = None) -> Verification:
     """As `verify`, but raises TooSlow, TooLarge and ParsingFailed where the other process gave nothing."""
     return _ask("verify_entity", _verification, entity, at, _plain(trust), sender)
+
+
+def judge_certificate(
+    certificate: bytes, chain: Sequence[bytes], *, trust: Trust, policies: Sequence[str] = (), at: datetime
+) -> CertificateJudgement:
+    """As `judging.judge_certificate`. Raises TooSlow, TooLarge and ParsingFailed."""
+    cell = _PATIENT if sum(map(len, trust.crls)) > _LONG_CRLS else _CELL
+    return _ask("judge_certificate", _judgement, certificate, tuple(chain), _plain(trust), tuple(policies), at, cell=cell)
+
+
+def read_crl(encoding: bytes, authorities: Sequence[bytes], *, at: datetime) -> Crl:
+    """As `crls.read_crl`: raises CrlRefused. Raises TooSlow, TooLarge and ParsingFailed too."""
+    return _ask("read_crl", lambda values: Crl(*values), encoding, tuple(authorities), at, cell=_PATIENT)
 
 
 def read_mail(message: bytes, openers: Sequence[Opener] = (), *, trust: Trust, at: datetime) -> Reading:
@@ -81,12 +101,12 @@ class Elsewhere:
             return Outcome.SENDER_UNCLEAR
 
 
-def _ask(task: str, made: Callable[[Any], T], *arguments: Any) -> T:
+def _ask(task: str, made: Callable[[Any], T], *arguments: Any, cell: Cell = _CELL) -> T:
     """The answer to a task, made into what it is. Raises TooSlow, TooLarge, MalformedCms, UnsupportedAlgorithm, ParsingFailed."""
     blobs: Blobs = []
     packed = pack(arguments, blobs)
     try:
-        answer, found = _CELL.run(f"{_MODULE}:{task}", packed, *blobs)
+        answer, found = cell.run(f"{_MODULE}:{task}", packed, *blobs)
     except ParseTimeout as error:
         raise TooSlow("reading took too long") from error
     except ParseTooBig as error:
@@ -103,6 +123,11 @@ def _ask(task: str, made: Callable[[Any], T], *arguments: Any) -> T:
 
 def _plain(trust: Trust) -> tuple[Any, ...]:
     return astuple(trust)
+
+
+def _judgement(values: Any) -> CertificateJudgement:
+    outcome, *rest = values
+    return CertificateJudgement(Outcome(outcome), *rest)
 
 
 def _envelope(values: Any) -> Envelope:

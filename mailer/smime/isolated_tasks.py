@@ -12,7 +12,7 @@ import cryptography
 import idna
 import pyhanko_certvalidator
 
-from . import envelopes, senders, senders_certificates
+from . import crls, envelopes, judging, senders, senders_certificates
 from .errors import SmimeError
 from .mail import Here
 from .packing import Blobs, pack, unpack
@@ -82,4 +82,18 @@ def read_senders_certificates(arguments: Any, *blobs: bytes) -> Answer:
         return _error(error)
 
 
-TASKS = {function.__name__: function for function in (peel, judge_sender, read_envelope, verify_entity, read_senders_certificates)}
+def judge_certificate(arguments: Any, *blobs: bytes) -> Answer:
+    certificate, chain, trust, policies, at = unpack(arguments, list(blobs))
+    return _answer(judging.judge_certificate(certificate, chain, trust=_trust(trust), policies=policies, at=at))
+
+
+def read_crl(arguments: Any, *blobs: bytes) -> Answer:
+    encoding, authorities, at = unpack(arguments, list(blobs))
+    try:
+        return _answer(crls.read_crl(encoding, authorities, at=at))
+    except SmimeError as error:
+        return _error(error)
+
+
+_FUNCTIONS = (peel, judge_sender, read_envelope, verify_entity, read_senders_certificates, judge_certificate, read_crl)
+TASKS = {function.__name__: function for function in _FUNCTIONS}

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -26,3 +27,5 @@ class Trust:
     explicit_policy: bool = False
     inhibit_policy_mapping: bool = False
     inhibit_any_policy: bool = False
+    # The SHA-256 of a root, and the moment after which it has issued nothing that counts.
+    distrust_after: Sequence[tuple[bytes, datetime]] = ()

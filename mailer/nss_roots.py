@@ -7,15 +7,17 @@ where the list has that date.
 import base64
 import hashlib
 import json
+import logging
 import subprocess
 import sys
+import warnings
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
+from cryptography.exceptions import UnsupportedAlgorithm
 from django.conf import settings
 from django.db import transaction
 
@@ -29,6 +31,7 @@ _LEAST_ROOTS = 10
 _CHILD = Path(__file__).with_name("nss_child.py")
 # Any number: two imports at a time would each undo what the other did.
 _IMPORT_LOCK = 0x4C4C4E53
+_log = logging.getLogger(__name__)
 
 
 class NssLibraryError(Exception):
@@ -82,11 +85,12 @@ def read_roots(library: Path) -> list[BuiltInRoot]:
             said = ended.stderr.decode("utf-8", "replace").strip() or f"the process that reads it ended with {ended.returncode}"
             raise NssLibraryError(f"{library} cannot be read: {said}")
         lines = json.loads(ended.stdout)
-        roots = [_root(base64.b64decode(der), date) for der, digest, trust, date in lines if _is_trusted(base64.b64decode(der), digest, trust)]
+        found = [_root(base64.b64decode(der), date) for der, digest, trust, date in lines if _is_trusted(base64.b64decode(der), digest, trust)]
     except subprocess.TimeoutExpired as error:
         raise NssLibraryError(f"{library} cannot be read within {_SECONDS} seconds") from error
     except (ValueError, TypeError) as error:
-        raise NssLibraryError(f"{library} has a certificate or a date that cannot be read") from error
+        raise NssLibraryError(f"{library} does not give what it should") from error
+    roots = [root for root in found if root is not None]
     if len(roots) < _LEAST_ROOTS:
         raise NssLibraryError(f"{library} trusts {len(roots)} roots for e-mail, fewer than can be right")
     return roots
@@ -132,11 +136,16 @@ def _is_trusted(der: bytes, digest: str, trust: int) -> bool:
     return trust == _TRUSTED_DELEGATOR and hashlib.sha1(der, usedforsecurity=False).hexdigest() == digest
 
 
-def _root(der: bytes, date: str) -> BuiltInRoot:
-    certificate = x509.load_der_x509_certificate(der)
-    # Parsed here once, so that what cannot be used is known now.
-    certificate.public_key()
-    certificate.fingerprint(hashes.SHA256())
-    # RFC 5280 section 4.1.2.5.1: two digits of a year, below 50 of this century; NSS's list has no older dates.
+def _root(der: bytes, date: str) -> BuiltInRoot | None:
+    """Raises ValueError for a date that cannot be read: the root would count longer than it should."""
+    # RFC 5280 section 4.1.2.5.1 has two digits of a year; the list's dates are all of this century.
     after = datetime.strptime("20" + date, "%Y%m%d%H%M%SZ").replace(tzinfo=UTC) if date else None
-    return BuiltInRoot(der, certificate.subject.rfc4514_string(), after)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # some old roots have the serial number 0
+            certificate = x509.load_der_x509_certificate(der)
+            certificate.public_key()
+            return BuiltInRoot(der, certificate.subject.rfc4514_string(), after)
+    except (ValueError, UnsupportedAlgorithm):
+        _log.warning("a root of NSS's list cannot be read and does not count: %s", hashlib.sha256(der).hexdigest())
+        return None

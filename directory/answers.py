@@ -12,8 +12,9 @@ from typing import Any, LiteralString, NamedTuple, Protocol
 import orjson
 import psycopg
 import pybase64
-from django.db import connection
+from django.db import connections
 
+from directory import replica
 from directory.models import Answer, Certificate, CertificateStatus, Mailbox
 from directory.selection import Selection, Usage, select
 
@@ -149,6 +150,7 @@ class Fetch(Protocol):
 
 def through_django(query: LiteralString, parameters: Sequence[object], /) -> list[tuple[Any, ...]]:
     """By Django's connection, so within its transaction. In binary: Django's own cursor binds on the client's side and has bytes as hexadecimal."""
+    connection = connections[replica.alias()]
     # What Django does for its own cursors: so that a connection that PostgreSQL dropped is opened anew, and one that fails is not kept.
     connection.close_if_health_check_failed()
     connection.ensure_connection()

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from directory import answers
+from directory import answers, replica
 from directory.answers import Ready
 from directory.models import Certificate, CertificateStatus
 from directory.selection import Selection, Usage, select, usable
@@ -102,7 +102,7 @@ def encryption_certificates(matches: Sequence[str], *, at: datetime) -> dict[str
 
 def _shown_certificates(matches: Sequence[str]) -> defaultdict[str, list[Certificate]]:
     found: defaultdict[str, list[Certificate]] = defaultdict(list)
-    rows = Certificate.objects.filter(mailbox__match__in=matches, mailbox__hidden_at=None, mailbox__erased_at=None)
+    rows = Certificate.objects.using(replica.alias()).filter(mailbox__match__in=matches, mailbox__hidden_at=None, mailbox__erased_at=None)
     for certificate in rows.exclude(status=CertificateStatus.ERASED).select_related("mailbox"):
         found[certificate.mailbox.match].append(certificate)
     return found

@@ -5,7 +5,7 @@ import re
 import secrets
 import string
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from hmac import compare_digest
 
@@ -44,6 +44,9 @@ _FORM = re.compile(r"ll_live_([A-Za-z0-9]{8})_[A-Za-z0-9_-]{43}\Z")
 _MOST_KNOWN = 10_000
 
 _known: dict[str, tuple[ApiToken, datetime]] = {}
+_UNKNOWN: tuple[ApiToken | None, datetime] = (None, datetime.min.replace(tzinfo=UTC))
+# What was no live token when it was read, and until when it is not read again: apart, so that bad ones do not push out good ones.
+_refused: dict[str, datetime] = {}
 
 
 def make_token(
@@ -101,16 +104,31 @@ def find_token(text: str, *, at: datetime) -> ApiToken:
     return token
 
 
+def recall_token(text: str, *, at: datetime) -> ApiToken | None:
+    """The token that this process has read at most 5 s ago, from memory alone; None where `find_known_token` has to be asked."""
+    token, until = _known.get(_digest(text), _UNKNOWN)
+    return token if token is not None and at < until and at < token.expires_at else None
+
+
 def find_known_token(text: str, *, at: datetime) -> ApiToken:
     """As `find_token`, by what this process read at most 5 s ago; notes about once a minute that the token is in use."""
-    digest = _digest(text)
-    token, until = _known.get(digest, (None, at))
-    if token is not None and at < until and at < token.expires_at:
+    token = recall_token(text, at=at)
+    if token is not None:
         return token
-    token = find_token(text, at=at)
-    ApiToken.objects.filter(Q(last_used_at=None) | Q(last_used_at__lt=at - USED_EVERY), pk=token.pk).update(last_used_at=at)
+    digest = _digest(text)
+    if at < _refused.get(digest, at):
+        raise BadTokenError("The token did not work a moment ago.")
+    try:
+        token = find_token(text, at=at)
+    except BadTokenError:
+        if len(_refused) >= _MOST_KNOWN:
+            _refused.clear()
+        _refused[digest] = at + KNOWN_FOR
+        raise
+    if token.last_used_at is None or token.last_used_at < at - USED_EVERY:
+        ApiToken.objects.filter(Q(last_used_at=None) | Q(last_used_at__lt=at - USED_EVERY), pk=token.pk).update(last_used_at=at)
     if len(_known) >= _MOST_KNOWN:
-        forget_known()
+        _known.clear()
     _known[digest] = (token, at + KNOWN_FOR)
     return token
 
@@ -118,6 +136,7 @@ def find_known_token(text: str, *, at: datetime) -> ApiToken:
 def forget_known() -> None:
     """Make this process read every token anew."""
     _known.clear()
+    _refused.clear()
 
 
 def _digest(text: str) -> str:

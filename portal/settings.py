@@ -23,6 +23,14 @@ _env = Environment()
 DEBUG = _env.boolean("DEBUG", default=False)
 SECRET_KEY = _env.text("SECRET_KEY")
 DATABASES: dict[str, dict[str, Any]] = {"default": {**_env.database("DATABASE_URL"), "CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}}
+# A copy of the database that look-ups read; all else, sealing too, reads the primary.
+if _env.text("DATABASE_REPLICA_URL", ""):
+    DATABASES["replica"] = {
+        **_env.database("DATABASE_REPLICA_URL"),
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "TEST": {"MIRROR": "default"},
+    }
 REDIS_URL = _env.text("REDIS_URL")
 
 LETTERLOCK_URL = _env.address("LETTERLOCK_URL", "http://127.0.0.1:8000", schemes=frozenset({"http", "https"}))

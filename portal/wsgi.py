@@ -1,4 +1,4 @@
-"""WSGI entry point of the web process."""
+"""WSGI entry point of the web process: plain look-ups beside Django, all else by Django."""
 
 import os
 from importlib import import_module
@@ -10,7 +10,10 @@ from portal.frozen import freeze_loaded
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
-application = get_wsgi_application()
-# All views now, which the first request would wait for.
+_django = get_wsgi_application()
+# All views now, which the first request would wait for; and what stands in front of them, which needs Django to be ready.
 import_module(settings.ROOT_URLCONF)
+application = import_module("directory.api.fast.application").in_front_of(_django)
+for _kept in ("directory.counts", "directory.replica"):
+    import_module(_kept).begin()
 freeze_loaded()

@@ -15,6 +15,8 @@ from drf_spectacular.generators import SchemaGenerator
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from directory.api.lookup_description import PATHS, SCHEMAS
+
 MEDIA_TYPE = "application/vnd.oai.openapi+json"
 _METHODS = ("get", "post", "put", "patch", "delete")
 
@@ -31,8 +33,10 @@ class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-ca
 
 @cache
 def document() -> dict[str, Any]:
-    """The OpenAPI 3.1 document of every endpoint, made once a process."""
+    """The OpenAPI 3.1 document of every endpoint, made once a process: generated from the views, with the look-up's own words put in."""
     schema: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    schema["paths"] = {**PATHS, **schema["paths"]}
+    schema["components"]["schemas"] = dict(sorted({**schema["components"]["schemas"], **SCHEMAS}.items()))
     schema["servers"] = [{"url": settings.LETTERLOCK_URL}]
     return schema
 

@@ -1,27 +1,30 @@
-"""`GET /api/v1/certificates` and `POST /api/v1/lookups`: exact addresses only, the same for "none" and "hidden"."""
+"""`GET /api/v1/certificates` and `POST /api/v1/lookups`: exact addresses only, the same for "none" and "hidden".
 
-from collections.abc import Sequence
+These views answer everything that may be asked, and refuse what may not. Most requests are plain: `directory.api.fast` answers them before
+Django is asked, out of the same parts.
+"""
+
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, cast
+from functools import wraps
+from typing import IO, NamedTuple, cast
 
 import orjson
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.utils import timezone
+from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
-from rest_framework.exceptions import NotAuthenticated
-from rest_framework.permissions import AllowAny
-from rest_framework.renderers import BaseRenderer, JSONRenderer
-from rest_framework.request import Request
-from rest_framework.views import APIView
+from django.views.decorators.csrf import csrf_exempt
+from rest_framework.exceptions import MethodNotAllowed, NotAuthenticated, ParseError
 
-from directory import answers
+from directory import answers, counts
 from directory.answers import Ready
 from directory.api import quotas
-from directory.api.authentication import actor_of
+from directory.api.authentication import actor_of, bearer
+from directory.api.negotiation import DER, JSON, accepted, check_json
 from directory.api.parsing import JSONBody, parse_moment
 from directory.api.permissions import check_scope
-from directory.api.problems import Problem, unprocessable
-from directory.api.shapes import documented_certificates, documented_lookups
+from directory.api.problems import Problem, handle_exception, unprocessable
 from directory.inviting import ask_for_invitations
 from directory.lookup import look_up, read_answer, read_answers
 from directory.models import ApiToken
@@ -32,82 +35,115 @@ from directory.x509.names import EmailAddress
 
 MOST_ADDRESSES = 1000
 MOST_ECHOED = 320
+MOST_OCTETS = JSONBody.most_octets
 # How long a shared cache may repeat an answer: what a revocation may lag behind.
 CACHE_SECONDS = 60
 FIELDS = frozenset({"status", "certificates"})
+# Set in the environment of a request whose look-ups were counted before Django was asked.
+QUOTA_TAKEN = "letterlock.quota_taken"
 
 
-class CertificateBytes(BaseRenderer):
-    """RFC 2585: one certificate as DER. Takes part in choosing the media type; the view writes the bytes itself."""
+class Sent(NamedTuple):
+    """An answer as HTTP has it."""
 
-    media_type = "application/pkix-cert"
-    format = "crt"
-    charset = None
-    render_style = "binary"
-
-    def render(self, data: Any, accepted_media_type: str | None = None, renderer_context: Any = None) -> bytes:  # noqa: ARG002
-        return cast("bytes", data)
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
 
 
-class CertificatesView(APIView):
+View = Callable[[HttpRequest], HttpResponse]
+
+
+def _endpoint(methods: Sequence[str], media_types: tuple[str, ...]) -> Callable[[Callable[[HttpRequest, str, ApiToken | None], Sent]], View]:
+    """A view that chooses the media type, knows the caller, and answers every error with a problem document."""
+    allow = ", ".join((*methods, "OPTIONS"))
+
+    def decorate(answer: Callable[[HttpRequest, str, ApiToken | None], Sent]) -> View:
+        @csrf_exempt
+        @wraps(answer)
+        def view(request: HttpRequest) -> HttpResponse:
+            try:
+                media_type = accepted(request.META.get("HTTP_ACCEPT"), media_types)
+                token = bearer(request.META.get("HTTP_AUTHORIZATION"), at=timezone.now())
+                if request.method == "OPTIONS":
+                    sent = Sent(204, (("Allow", allow),), b"")
+                elif request.method not in methods:
+                    raise MethodNotAllowed(str(request.method))  # noqa: TRY301 - one place that makes a problem of each error
+                else:
+                    if token is not None:
+                        check_scope(token, Scope.LOOKUP)
+                    sent = answer(request, media_type, token)
+                # RFC 9110 section 9.3.2: HEAD has the length of what GET would send.
+                length = {"Content-Length": str(len(sent.body))} if request.method == "HEAD" else {}
+                body = b"" if request.method == "HEAD" else sent.body
+                response = HttpResponse(body, status=sent.status, headers={**dict(sent.headers), **length})
+                if "Content-Type" not in dict(sent.headers):
+                    del response["Content-Type"]
+            except Exception as error:  # noqa: BLE001 - every error of the API is a problem document; what nobody foresaw is logged there
+                response = handle_exception(error, {"request": request})
+                if response.status_code == MethodNotAllowed.status_code:
+                    response["Allow"] = allow
+            if len(media_types) > 1:
+                patch_vary_headers(response, ["Accept"])
+            return response
+
+        view.takes_whole_bodies = True  # type: ignore[attr-defined]  # see directory.api.parsing.LengthRequired
+        return view
+
+    return decorate
+
+
+@_endpoint(("GET", "HEAD"), (JSON, DER))
+def certificates(request: HttpRequest, media_type: str, token: ApiToken | None) -> Sent:
     """The certificates of one address. 200 for every well-formed address, whether there are any or not."""
-
-    permission_classes = [AllowAny]
-    renderer_classes = [JSONRenderer, CertificateBytes]
-
-    @documented_certificates
-    def get(self, request: Request) -> HttpResponse:
-        now = timezone.now()
-        token = _check_caller(request)
-        address = _parse_address(request.query_params.get("email"))
-        usage = _parse_usage(request.query_params.get("usage"))
-        at = _parse_moment(request.query_params.get("at"), now=now)
-        with_receipt = request.query_params.get("receipt", "") in {"1", "true"}
-        quotas.take(token=token, meta=request.META, cost=1, at=now)
-        if getattr(request.accepted_renderer, "media_type", "") == CertificateBytes.media_type:
-            return _der(request, address, usage=usage, at=at or now, now=now)
-        if usage is Usage.ENCRYPT and at is None and not with_receipt:
-            answer = read_answer(address, at=now)
-        else:
-            found = look_up([address], usage=usage, at=at or now)[0]
-            answer = answers.render(found.selection, changes_at=found.changes_at if at is None else answers.NEVER, receipt=with_receipt)
-        return _cacheable(request, object_of(address, answer), "application/json", answer.etag, answer.changes_at, now=now)
+    now = timezone.now()
+    query = request.GET
+    address = _parse_address(query.get("email"))
+    usage = _parse_usage(query.get("usage"))
+    at = _parse_moment(query.get("at"), now=now)
+    with_receipt = query.get("receipt", "") in {"1", "true"}
+    _take(request, token, 1, at=now)
+    match = request.META.get("HTTP_IF_NONE_MATCH")
+    if media_type == DER:
+        return _der(address, usage=usage, at=at or now, now=now, token=token, match=match)
+    if usage is Usage.ENCRYPT and at is None and not with_receipt:
+        answer = read_answer(address, at=now)
+    else:
+        found = look_up([address], usage=usage, at=at or now)[0]
+        answer = answers.render(found.selection, changes_at=found.changes_at if at is None else answers.NEVER, receipt=with_receipt)
+    counts.note(token, lookups=1, found=answer.found, at=now)
+    return cacheable(object_of(address.address, answer), JSON, answer.etag, answer.changes_at, match=match, now=now)
 
 
-class LookupsView(APIView):
+@_endpoint(("POST",), (JSON,))
+def lookups(request: HttpRequest, media_type: str, token: ApiToken | None) -> Sent:  # noqa: ARG001 - there is one
     """The certificates of up to 1000 addresses, in their order."""
-
-    permission_classes = [AllowAny]
-    parser_classes = [JSONBody]
-
-    @documented_lookups
-    def post(self, request: Request) -> HttpResponse:
-        now = timezone.now()
-        token = _check_caller(request)
-        texts, fields, invite = _parse_body(request.data)
-        inviting = _check_inviter(token) if invite else None
-        parsed = [_try_address(text) for text in texts]
-        addresses = [address for address in parsed if address is not None]
-        quotas.take(token=token, meta=request.META, cost=len(texts), at=now)
-        ready = read_answers(addresses, at=now, status_only="certificates" not in fields) if addresses else []
-        if inviting is not None:
-            misses = [address for address, answer in zip(addresses, ready, strict=True) if not answer.found]
-            ask_for_invitations(misses, organization=inviting.organization, actor=actor_of(inviting), at=now)
-        left = iter(ready)
-        results = [
-            _malformed(text) if address is None else _result(address, next(left), fields=fields, invite=invite)
-            for text, address in zip(texts, parsed, strict=True)
-        ]
-        body = b'{"results":[' + b",".join(results) + b"]}"
-        return HttpResponse(body, content_type="application/json", headers={"Cache-Control": "no-store"})
+    now = timezone.now()
+    texts, fields, invite = parse_body(_body(request))
+    inviting = _check_inviter(token) if invite else None
+    parsed = [_try_address(text) for text in texts]
+    addresses = [address for address in parsed if address is not None]
+    _take(request, token, len(texts), at=now)
+    ready = read_answers(addresses, at=now, status_only="certificates" not in fields) if addresses else []
+    if inviting is not None:
+        misses = [address for address, answer in zip(addresses, ready, strict=True) if not answer.found]
+        ask_for_invitations(misses, organization=inviting.organization, actor=actor_of(inviting), at=now)
+    left = iter(ready)
+    results = [
+        _malformed(text) if address is None else result_of(address.address, next(left), fields=fields, invite=invite)
+        for text, address in zip(texts, parsed, strict=True)
+    ]
+    counts.note(token, lookups=len(texts), found=sum(answer.found for answer in ready), at=now)
+    return batch(results)
 
 
-def object_of(address: EmailAddress, answer: Ready) -> bytes:
+def object_of(address: str, answer: Ready) -> bytes:
     """The JSON object of one answer. An address that was parsed holds nothing that JSON escapes."""
-    return b'{"email":"%b",%b' % (address.address.encode(), answer.tail)
+    return b'{"email":"%b",%b' % (address.encode(), answer.tail)
 
 
-def _result(address: EmailAddress, answer: Ready, *, fields: frozenset[str], invite: bool) -> bytes:
+def result_of(address: str, answer: Ready, *, fields: frozenset[str], invite: bool = False) -> bytes:
+    """One result of a batch, with the fields that were asked for."""
     invitation = b'"invitation":"considered",' if invite and not answer.found else b""
     status = b'"status":"found"' if answer.found else b'"status":"none"'
     if "certificates" not in fields:
@@ -116,18 +152,77 @@ def _result(address: EmailAddress, answer: Ready, *, fields: frozenset[str], inv
         tail = answer.tail
     else:
         tail = answer.tail.removeprefix(status + b",")
-    return b'{"email":"%b",%b%b' % (address.address.encode(), invitation, tail)
+    return b'{"email":"%b",%b%b' % (address.encode(), invitation, tail)
+
+
+def batch(results: Sequence[bytes]) -> Sent:
+    """The answer that is made of these results."""
+    return Sent(200, (("Content-Type", JSON), ("Cache-Control", "no-store")), b'{"results":[' + b",".join(results) + b"]}")
+
+
+def cacheable(body: bytes, media_type: str, etag: str, changes_at: datetime, *, match: str | None, now: datetime) -> Sent:
+    """An answer that may be kept until it changes, or 304 where `match`, the If-None-Match, says that the caller has it."""
+    seconds = max(0, min(CACHE_SECONDS, int((changes_at - now).total_seconds())))
+    kept = (("ETag", f'"{etag}"'), ("Cache-Control", f"public, max-age={seconds}"))
+    if match is not None and _matches(match, etag):
+        return Sent(304, kept, b"")
+    return Sent(200, (("Content-Type", media_type), *kept), body)
+
+
+def parse_body(data: object) -> tuple[list[str], frozenset[str], bool]:
+    """The addresses, the fields and whether to invite, out of the JSON of a batch. Raises Problem 422."""
+    if not isinstance(data, dict):
+        raise unprocessable("", _("The body is a JSON object."))
+    emails, fields, invite = data.get("emails"), data.get("fields", sorted(FIELDS)), data.get("invite", False)
+    if not isinstance(emails, list) or not 1 <= len(emails) <= MOST_ADDRESSES:
+        raise unprocessable("/emails", _("A list of 1 to 1000 addresses."))
+    wrong = [(f"/emails/{place}", _("An address is a string.")) for place, email in enumerate(emails) if not isinstance(email, str)]
+    if wrong:
+        raise Problem(422, _("A value cannot be accepted"), _("See the errors."), wrong[:100], kind="invalid")
+    if not isinstance(fields, list) or not fields or not all(isinstance(field, str) and field in FIELDS for field in fields):
+        raise unprocessable("/fields", _("A list of “status” and “certificates”."))
+    if not isinstance(invite, bool):
+        raise unprocessable("/invite", _("True or false."))
+    # The very set, where all are asked for, so that this is seen at a glance.
+    return emails, FIELDS if len(fields) == len(FIELDS) and set(fields) == FIELDS else frozenset(fields), invite
+
+
+def _take(request: HttpRequest, token: ApiToken | None, cost: int, *, at: datetime) -> None:
+    if QUOTA_TAKEN not in request.META:
+        quotas.take(token=token, meta=request.META, cost=cost, at=at)
+
+
+def _body(request: HttpRequest) -> object:
+    """The JSON that was sent; an empty body is an empty object. Raises Problem 413, UnsupportedMediaType or ParseError."""
+    try:
+        length = int(request.META.get("CONTENT_LENGTH") or 0)
+    except ValueError:
+        length = 0
+    if length == 0:
+        return {}
+    check_json(request.META.get("CONTENT_TYPE"))
+    try:
+        return JSONBody().parse(cast("IO[bytes]", request))  # which reads as a stream does
+    except UnreadablePostError as error:
+        raise ParseError(_("The body ended early.")) from error
+
+
+def _der(address: EmailAddress, *, usage: Usage, at: datetime, now: datetime, token: ApiToken | None, match: str | None) -> Sent:
+    found = look_up([address], usage=usage, at=at)[0]
+    counts.note(token, lookups=1, found=found.selected is not None, at=now)
+    if found.selected is None:
+        raise Problem(404, _("Not found"), _("There is no certificate for this address."), kind="no-certificate")
+    return cacheable(bytes(found.selected.der), DER, found.selected.fingerprint, found.changes_at, match=match, now=now)
+
+
+def _matches(header: str, etag: str) -> bool:
+    """RFC 9110 section 13.1.2: weak comparison, and `*` for whatever there is."""
+    tags: Sequence[str] = [tag.strip().removeprefix("W/") for tag in header.split(",")]
+    return "*" in tags or f'"{etag}"' in tags
 
 
 def _malformed(text: str) -> bytes:
     return orjson.dumps({"email": text[:MOST_ECHOED], "status": "malformed"})
-
-
-def _check_caller(request: Request) -> ApiToken | None:
-    if not isinstance(request.auth, ApiToken):
-        return None
-    check_scope(request.auth, Scope.LOOKUP)
-    return request.auth
 
 
 def _check_inviter(token: ApiToken | None) -> ApiToken:
@@ -164,42 +259,3 @@ def _parse_moment(text: str | None, *, now: datetime) -> datetime | None:
     if moment > now:
         raise unprocessable("/at", _("The time is in the future."))
     return moment
-
-
-def _parse_body(data: object) -> tuple[list[str], frozenset[str], bool]:
-    if not isinstance(data, dict):
-        raise unprocessable("", _("The body is a JSON object."))
-    emails, fields, invite = data.get("emails"), data.get("fields", sorted(FIELDS)), data.get("invite", False)
-    if not isinstance(emails, list) or not 1 <= len(emails) <= MOST_ADDRESSES:
-        raise unprocessable("/emails", _("A list of 1 to 1000 addresses."))
-    wrong = [(f"/emails/{place}", _("An address is a string.")) for place, email in enumerate(emails) if not isinstance(email, str)]
-    if wrong:
-        raise Problem(422, _("A value cannot be accepted"), _("See the errors."), wrong[:100], kind="invalid")
-    if not isinstance(fields, list) or not fields or not all(isinstance(field, str) and field in FIELDS for field in fields):
-        raise unprocessable("/fields", _("A list of “status” and “certificates”."))
-    if not isinstance(invite, bool):
-        raise unprocessable("/invite", _("True or false."))
-    return emails, frozenset(fields), invite
-
-
-def _der(request: Request, address: EmailAddress, *, usage: Usage, at: datetime, now: datetime) -> HttpResponse:
-    found = look_up([address], usage=usage, at=at)[0]
-    if found.selected is None:
-        raise Problem(404, _("Not found"), _("There is no certificate for this address."), kind="no-certificate")
-    return _cacheable(request, bytes(found.selected.der), CertificateBytes.media_type, found.selected.fingerprint, found.changes_at, now=now)
-
-
-def _cacheable(request: Request, body: bytes, media_type: str, etag: str, changes_at: datetime, *, now: datetime) -> HttpResponse:
-    seconds = max(0, min(CACHE_SECONDS, int((changes_at - now).total_seconds())))
-    headers = {"ETag": f'"{etag}"', "Cache-Control": f"public, max-age={seconds}"}
-    if _matches(request.META.get("HTTP_IF_NONE_MATCH", ""), etag):
-        response = HttpResponse(status=304, headers=headers)
-        del response["Content-Type"]
-        return response
-    return HttpResponse(body, content_type=media_type, headers=headers)
-
-
-def _matches(header: str, etag: str) -> bool:
-    """RFC 9110 section 13.1.2: weak comparison, and `*` for whatever there is."""
-    tags: Sequence[str] = [tag.strip().removeprefix("W/") for tag in header.split(",")]
-    return "*" in tags or f'"{etag}"' in tags

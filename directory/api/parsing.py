@@ -25,7 +25,8 @@ class LengthRequired:
         return self.get_response(request)
 
     def process_view(self, request: HttpRequest, view: Callable[..., HttpResponseBase], *_arguments: object) -> HttpResponseBase | None:
-        if hasattr(view, "cls") and issubclass(view.cls, APIView) and "HTTP_TRANSFER_ENCODING" in request.META:
+        whole = getattr(view, "takes_whole_bodies", False) or (hasattr(view, "cls") and issubclass(view.cls, APIView))
+        if whole and "HTTP_TRANSFER_ENCODING" in request.META:
             return respond(Problem(411, _("A length is needed"), _("Send the body whole, with its Content-Length, not in chunks."), kind="length"))
         return None
 

@@ -74,7 +74,8 @@ def handle_exception(error: Exception, context: Mapping[str, object]) -> HttpRes
     problem = _translate(error)
     if problem is not None:
         return respond(problem)
-    request = getattr(context.get("request"), "_request", None)
+    asked = context.get("request")
+    request = getattr(asked, "_request", asked)
     got_request_exception.send(sender=None, request=request)
     _log.error("Internal Server Error: %s", getattr(request, "path", ""), exc_info=error)
     return respond(internal_error())

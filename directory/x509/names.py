@@ -6,6 +6,7 @@ routing characters.
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -54,6 +55,22 @@ class EmailAddress:
 
     def __str__(self) -> str:
         return self.address
+
+
+# The plainest addresses, which are nearly all: their own folded form. Without a double hyphen there is no A-label to be checked, and what is no
+# longer than a local part may be has no label that is too long.
+_PLAIN_LOCAL = r"[a-z0-9_+-]++(?:\.[a-z0-9_+-]++)*+"
+_PLAIN_DOMAIN = r"(?:[a-z0-9]++(?:-[a-z0-9]++)*+\.)++[a-z]{2,63}"
+_PLAIN = re.compile(rf"(?:{_PLAIN_LOCAL}@{_PLAIN_DOMAIN}\n)++\Z")
+
+
+def all_plain(texts: Sequence[str]) -> bool:
+    """Whether each of the texts is an address that `EmailAddress.parse` gives back as it is, folded too; False may be said of such ones.
+
+    One regular expression for all: of a thousand addresses a batch has no time to parse each.
+    """
+    lines = "\n".join((*texts, ""))
+    return max(map(len, texts)) <= MOST_LOCAL_OCTETS and lines.count("\n") == len(texts) and _PLAIN.match(lines) is not None
 
 
 def fold(local: str) -> str:

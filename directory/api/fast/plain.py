@@ -1,0 +1,156 @@
+"""Plain look-ups: one address by GET or HEAD, or up to a thousand by POST; None for whatever else is asked, and Django answers that.
+
+Steps of both, in the order of the views:
+1. The media type that is accepted is JSON.
+2. The token is one that this process has read a moment ago, and may look up; or there is none.
+3. What is asked for is well-formed, and asked for now.
+4. The caller has look-ups left.
+5. One query has the answer, and that is not past its change.
+"""
+
+import io
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+from rest_framework.exceptions import APIException
+
+from directory import answers, counts
+from directory.api import quotas
+from directory.api.fast.reading import fetch
+from directory.api.lookups import FIELDS, MOST_OCTETS, QUOTA_TAKEN, Sent, batch, cacheable, object_of, parse_body, result_of
+from directory.api.negotiation import DER, JSON, accepted, check_json
+from directory.api.problems import Problem
+from directory.errors import OverQuotaError
+from directory.models import ApiToken
+from directory.tokens import Scope, recall_token
+from directory.x509.errors import MalformedAddressError
+from directory.x509.names import EmailAddress, all_plain
+
+_BEARER = "Bearer "
+_MOST_PARAMETERS = 8
+_JSON_ALONE, _JSON_OR_DER = (JSON,), (JSON, DER)
+
+
+class NotPlainError(Exception):
+    """Something that the views have to look at."""
+
+
+def one(environ: dict[str, Any]) -> Sent:
+    """The answer to `GET /api/v1/certificates`. Raises NotPlainError."""
+    if environ["REQUEST_METHOD"] not in {"GET", "HEAD"} or "HTTP_TRANSFER_ENCODING" in environ:
+        raise NotPlainError
+    now = datetime.now(UTC)
+    _check_accept(environ, _JSON_OR_DER)
+    token = _caller(environ, at=now)
+    email = _email(environ["QUERY_STRING"])
+    if all_plain((email,)):
+        address = match = email
+    else:
+        parsed = _parsed(email)
+        address, match = parsed.address, parsed.match
+    _take(environ, token, 1, at=now)
+    answer = answers.read_one(match, fetch=fetch)
+    if answer.changes_at <= now:
+        raise NotPlainError
+    counts.note(token, lookups=1, found=answer.found, at=now)
+    return cacheable(object_of(address, answer), JSON, answer.etag, answer.changes_at, match=environ.get("HTTP_IF_NONE_MATCH"), now=now)
+
+
+def many(environ: dict[str, Any]) -> Sent:
+    """The answer to `POST /api/v1/lookups`. Raises NotPlainError, with the body ready to be read again."""
+    if environ["REQUEST_METHOD"] != "POST" or "HTTP_TRANSFER_ENCODING" in environ:
+        raise NotPlainError
+    now = datetime.now(UTC)
+    _check_accept(environ, _JSON_ALONE)
+    token = _caller(environ, at=now)
+    texts, fields = _asked(environ)
+    if all_plain(texts):
+        addresses = matches = texts
+    else:
+        parsed = [_parsed(text) for text in texts]
+        addresses, matches = [address.address for address in parsed], [address.match for address in parsed]
+    _take(environ, token, len(texts), at=now)
+    ready = answers.read_many(matches, at=now, status_only="certificates" not in fields, fetch=fetch)
+    for answer in ready.values():
+        if answer.changes_at <= now:
+            raise NotPlainError
+    none = answers.NONE
+    found = [ready.get(match, none) for match in matches]
+    results = [
+        object_of(address, answer) if fields is FIELDS else result_of(address, answer, fields=fields)
+        for address, answer in zip(addresses, found, strict=True)
+    ]
+    counts.note(token, lookups=len(texts), found=sum(answer.found for answer in found), at=now)
+    return batch(results)
+
+
+def _check_accept(environ: Mapping[str, Any], offered: tuple[str, ...]) -> None:
+    header = environ.get("HTTP_ACCEPT")
+    if header is not None and header != "*/*":
+        try:
+            if accepted(header, offered) != JSON:
+                raise NotPlainError
+        except APIException as error:
+            raise NotPlainError from error
+
+
+def _caller(environ: Mapping[str, Any], *, at: datetime) -> ApiToken | None:
+    header: str | None = environ.get("HTTP_AUTHORIZATION")
+    if header is None:
+        return None
+    token = recall_token(header[len(_BEARER) :], at=at) if header.startswith(_BEARER) else None
+    if token is None or Scope.LOOKUP not in token.scopes:
+        raise NotPlainError
+    return token
+
+
+def _email(query: str) -> str:
+    """The address out of a query that asks for nothing but what is held now, to encrypt to."""
+    name, _is, value = query.partition("=")
+    if name == "email" and value.isascii() and not set(value) & _ENCODED:
+        return value
+    if not query.isascii() or query.count("&") >= _MOST_PARAMETERS:
+        raise NotPlainError
+    asked = dict(parse_qsl(query, keep_blank_values=True))
+    if asked.get("usage", "encrypt") != "encrypt" or asked.get("receipt", "0") in {"1", "true"} or "at" in asked or "email" not in asked:
+        raise NotPlainError
+    return asked["email"]
+
+
+_ENCODED = frozenset("&%+")
+
+
+def _asked(environ: dict[str, Any]) -> tuple[list[str], frozenset[str]]:
+    length = environ.get("CONTENT_LENGTH") or "0"
+    if not length.isascii() or not length.isdigit() or not 0 < int(length) <= MOST_OCTETS:
+        raise NotPlainError
+    body = environ["wsgi.input"].read(int(length))
+    environ["wsgi.input"] = io.BytesIO(body)
+    try:
+        if environ.get("CONTENT_TYPE") != JSON:
+            check_json(environ.get("CONTENT_TYPE"))
+        texts, fields, invite = parse_body(orjson.loads(body))
+    except (orjson.JSONDecodeError, APIException, Problem) as error:
+        raise NotPlainError from error
+    if invite:
+        raise NotPlainError
+    return texts, fields
+
+
+def _parsed(text: str) -> EmailAddress:
+    try:
+        return EmailAddress.parse(text)
+    except MalformedAddressError as error:
+        raise NotPlainError from error
+
+
+def _take(environ: dict[str, Any], token: ApiToken | None, cost: int, *, at: datetime) -> None:
+    try:
+        quotas.take(token=token, meta=environ, cost=cost, at=at)
+    except OverQuotaError as error:
+        raise NotPlainError from error
+    # Whatever Django is asked after this was counted already.
+    environ[QUOTA_TAKEN] = True

@@ -139,7 +139,16 @@ class Certificate(models.Model):
         verbose_name = _("certificate")
         verbose_name_plural = _("certificates")
         constraints = [models.UniqueConstraint(fields=["mailbox", "fingerprint"], name="certificate_once_a_mailbox")]
-        indexes = [models.Index(fields=["organization", "status"], name="certificate_of_organization")]
+        indexes = [
+            models.Index(fields=["organization", "status"], name="certificate_of_organization"),
+            # Those from elsewhere are judged anew, the longest unjudged first, or all of an issuer whose CRL has changed.
+            models.Index(
+                models.F("judged_at").asc(nulls_first=True),
+                name="certificate_to_judge",
+                condition=models.Q(status="published") & ~models.Q(source="issued"),
+            ),
+            models.Index(fields=["issuer", "id"], name="certificate_of_issuer", condition=models.Q(status="published") & ~models.Q(source="issued")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.level} {self.fingerprint[:16]}"

@@ -17,7 +17,7 @@ from directory.certificate_states import move
 from directory.errors import RevokedCertificateError, TooManyPublishedError
 from directory.events import Verb, record
 from directory.models import Answer, Certificate, CertificateStatus, Change, ChangeKind, Level, Mailbox, Organization, Source
-from directory.x509.certificate import ParsedCertificate
+from directory.x509.certificate import ParsedCertificate, parse_certificate
 from directory.x509.gate import check_publishable
 from directory.x509.names import EmailAddress
 
@@ -133,6 +133,31 @@ def revoke(*, certificate: Certificate, reason: str, actor: str, at: datetime) -
     for one in sorted([certificate, *living.exclude(pk=certificate.pk)], key=lambda row: row.mailbox_id):
         facts = {"ended_at": one.ended_at or at, "revocation_reason": reason}
         _end(one, CertificateStatus.REVOKED, actor=actor, at=at, facts=facts, reason=reason)
+
+
+@transaction.atomic
+def judge(*, certificate: Certificate, level: Level | str, trust: str, actor: str, at: datetime) -> bool:
+    """Note what the trust store says now of a published certificate from elsewhere; False where that is what it said before.
+
+    With its level goes whether the holder's name is told. `certificate` as it was read before it was judged: one that has changed since is left.
+    """
+    level = Level(level)
+    live = Certificate.objects.filter(pk=certificate.pk, status=CertificateStatus.PUBLISHED, level=certificate.level, trust=certificate.trust)
+    if (certificate.level, certificate.trust) == (level, trust):
+        live.update(judged_at=at)
+        return False
+    mailbox = _lock(certificate.mailbox)
+    identity = identity_of(parse_certificate(bytes(certificate.der)), level) if level != certificate.level else {}
+    if not live.update(level=level, trust=trust, judged_at=at, **identity):
+        return False
+    if certificate.trust or level != certificate.level:
+        detail = {"level": level, "trust": trust, "before": certificate.level}
+        subject = f"certificate:{certificate.fingerprint}"
+        record(actor=actor, verb=Verb.CERTIFICATE_JUDGED, subject=subject, at=at, organization=certificate.organization, detail=detail)
+    if level != certificate.level:
+        # A sender may have waited for a better one.
+        _announce(mailbox, certificate, ChangeKind.PUBLISHED, actor=actor, at=at)
+    return True
 
 
 @transaction.atomic

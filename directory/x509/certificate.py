@@ -3,7 +3,7 @@
 import hashlib
 import unicodedata
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -181,7 +181,10 @@ def _parse(data: bytes) -> ParsedCertificate:
 
 def clean(text: str, most: int) -> str:
     """Text out of a certificate, safe to store and show: no control, format or surrogate characters, at most `most` long."""
-    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c)[0] == "C" else c for c in text[:most])
+    text = text[:most]
+    if text.isprintable():  # as nearly all is; then it has nothing of category C
+        return text
+    return "".join("\N{REPLACEMENT CHARACTER}" if unicodedata.category(c)[0] == "C" else c for c in text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,12 +227,11 @@ class _Usages:
     def read(cls, certificate: x509.Certificate) -> "_Usages":
         try:
             extensions = certificate.extensions
-            usage = _value(extensions, x509.KeyUsage)
-            extended = _value(extensions, x509.ExtendedKeyUsage)
-            constraints = _value(extensions, x509.BasicConstraints)
-            policies = _value(extensions, x509.CertificatePolicies)
         except _PARSE_ERRORS as error:
             raise MalformedExtensionError("The certificate has an extension that cannot be read, or has one twice.") from error
+        values = {type(extension.value): extension.value for extension in extensions}
+        usage, extended = _value(values, x509.KeyUsage), _value(values, x509.ExtendedKeyUsage)
+        constraints, policies = _value(values, x509.BasicConstraints), _value(values, x509.CertificatePolicies)
         return cls(
             signs=usage is None or usage.digital_signature or usage.content_commitment,
             enciphers=usage is None or usage.key_encipherment,
@@ -249,11 +251,9 @@ class _Usages:
         return key.type in {"EC", "X25519", "X448"} and self.agrees
 
 
-def _value(extensions: x509.Extensions, kind: type[_T]) -> _T | None:
-    try:
-        return extensions.get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
-        return None
+def _value(values: Mapping[type[x509.ExtensionType], x509.ExtensionType], kind: type[_T]) -> _T | None:
+    value = values.get(kind)
+    return value if isinstance(value, kind) else None
 
 
 def _read_key(certificate: x509.Certificate) -> Key:
@@ -324,7 +324,7 @@ def _read_addresses(certificate: x509.Certificate, subject: x509.Name) -> tuple[
 
 def _address_texts(certificate: x509.Certificate, subject: x509.Name) -> Iterator[str]:
     try:
-        names = _value(certificate.extensions, x509.SubjectAlternativeName)
+        names = _value({type(extension.value): extension.value for extension in certificate.extensions}, x509.SubjectAlternativeName)
         if names is not None:
             yield from names.get_values_for_type(x509.RFC822Name)
             for other in names.get_values_for_type(x509.OtherName):

@@ -1,13 +1,17 @@
 """What may be published: keys that programs can rely on, for the address that was proven, in its time."""
 
+import random
+import sys
 from datetime import timedelta
 
+import gmpy2
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa, x25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from directory.explanations import explain
+from directory.x509 import weak_keys
 from directory.x509.certificate import Key, parse_certificate
 from directory.x509.errors import (
     AuthorityCertificateError,
@@ -15,11 +19,12 @@ from directory.x509.errors import (
     NoAddressError,
     OutOfTimeError,
     UnknownCriticalExtensionError,
+    UnpublishableError,
     UnsupportedKeyError,
     WeakKeyError,
     WrongAddressError,
 )
-from directory.x509.gate import check_key, check_publishable
+from directory.x509.gate import check_key, check_publishable, objections
 from directory.x509.names import EmailAddress
 from tests.directory.x509.test_certificate import NOW, parsed, san
 from tests.pki import Authority
@@ -100,3 +105,38 @@ def test_it_refuses_what_has_expired_or_has_not_begun(authority: Authority) -> N
         with pytest.raises(OutOfTimeError):
             check_publishable(found, address=ALICE, at=moment)
     check_publishable(found, address=ALICE, at=found.not_before)
+
+
+def test_it_finds_the_same_weak_keys_among_many_as_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between good keys of two lengths: two close primes, a small factor, and a prime that others have too, which has to be put on the list first."""
+    numbers = [rsa.generate_private_key(65537, bits).private_numbers() for bits in (2048, 2048, 2048, 2056)]
+    *good, sharing = [number.public_numbers.n for number in (numbers[0], numbers[1], numbers[3], numbers[2])]
+    # The module is hidden behind its function, which has the same name.
+    monkeypatch.setitem(sys.modules["badkeys.rsakeys.sharedprimes"]._moduli, 2048, gmpy2.mpz(numbers[2].p))
+    monkeypatch.setattr(weak_keys, "_shared_primes", {2048: gmpy2.mpz(numbers[2].p)}.get)
+    close = gmpy2.next_prime(3 << 1022)
+    weak = {int(close * gmpy2.next_prime(close)), 3 * (random.Random(1).getrandbits(2045) | 1 << 2046 | 1), sharing}
+    for modulus in (*good, *weak):
+        assert weak_keys.is_weak(modulus, 65537) == (modulus in weak)
+    assert weak_keys.weak_among([*good, *weak, *good], 65537) == weak
+
+
+@pytest.mark.parametrize("bits", [2048, 4096])
+def test_it_has_the_list_of_shared_primes(bits: int) -> None:
+    """Where the package keeps it, else each key would be looked at alone and slowly."""
+    assert weak_keys._shared_primes(bits) is not None
+
+
+def test_it_objects_in_bulk_as_it_does_to_one(authority: Authority) -> None:
+    leaves = [authority.leaf("alice@example.com", kind) for kind in ("rsa1024", "p521", "rsa2048", "p256")]
+    leaves += [authority.leaf("alice@example.com", days=days) for days in ((-10, -1), (1, 10), (-1, 10))]
+    certificates = [parse_certificate(holder.der) for holder in (*leaves, authority.issuer)]
+    found: list[type[UnpublishableError] | None] = []
+    for certificate in certificates:
+        try:
+            check_publishable(certificate, address=ALICE, at=authority.at)
+            found.append(None)
+        except UnpublishableError as error:
+            found.append(type(error))
+    assert [error and type(error) for error in objections(certificates, at=authority.at)] == found
+    assert len(set(found)) == 5

@@ -83,7 +83,8 @@ class Cast:
         known = {
             "organization_id": self.organization.pk, "application_id": application.pk, "token_id": owned.token.pk,
             "message_id": owned.message.pk,
-            "evidence_id": document.pk, "publication_id": owned.publication.pk, "name": "contact", "fingerprint": owned.fingerprint,
+            "evidence_id": document.pk, "publication_id": owned.publication.pk, "contribution_id": owned.contribution.pk,
+            "name": "contact", "fingerprint": owned.fingerprint,
             "form": "pem", "secret": "x" * 43, "code": "en", "slug": owned.issuer, "shard": 0,
             "app_label": "directory", "object_id": str(owned.token.pk), "content_type_id": 1, "url": "nowhere",
         }  # fmt: skip

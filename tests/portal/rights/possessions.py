@@ -10,7 +10,7 @@ from directory.x509.certificate import parse_certificate
 from directory.x509.names import EmailAddress
 from mailer.ca.ceremony import DEMO_MARK, KeyKind, Names, hold
 from mailer.custody import require_key
-from mailer.models import Authority, Batch, Message, MessageStatus, OnMissing, Publication, SigningIdentity
+from mailer.models import Authority, Batch, Consent, Message, MessageStatus, OnMissing, Publication, SigningIdentity
 from onboarding.evidence import add
 from onboarding.models import Application, Evidence, User
 from onboarding.states import Status
@@ -28,6 +28,7 @@ class Possessions:
     applications: dict[Status, tuple[Application, Evidence]]
     message: Message
     publication: Publication
+    contribution: Consent
     fingerprint: str
     issuer: str
     token: ApiToken
@@ -66,6 +67,7 @@ def possess(organization: Organization, applicant: User, token: ApiToken, at: da
         created_at=at,
         expires_at=at + timedelta(days=1),
     )
+    contribution = Consent.objects.create(organization=organization, actor=f"token:{token.prefix}", created_at=at, expires_at=at + timedelta(days=14))
     identity = SigningIdentity.objects.create(
         organization=organization, address="bills@bank.example.com", match="bills@bank.example.com", created_at=at
     )
@@ -84,4 +86,4 @@ def possess(organization: Organization, applicant: User, token: ApiToken, at: da
         not_before=at, expires_at=at + timedelta(days=14), accepted_at=at, updated_at=at,
     )  # fmt: skip
     issuer = Authority.objects.exclude(parent=None).get().slug
-    return Possessions(applications, message, publication, certificate.fingerprint, issuer, token)
+    return Possessions(applications, message, publication, contribution, certificate.fingerprint, issuer, token)

@@ -2,7 +2,7 @@
 #   make demo                                 play the main job and leave the portal running
 #   make demo ONCE=1 OUT=out SAY='some text'  the same without staying; what was received goes to OUT
 #   make test ARGS='tests/portal -x'          all tests, or some of them
-#   make up | lint | bench | soak | requirements    soak: the long tests, and real Thunderbird
+#   make up | lint | bench | bench-large | soak | requirements    soak: the long tests, and real Thunderbird
 
 .POSIX:
 .SUFFIXES:
@@ -19,7 +19,7 @@ export LETTERLOCK_DEMO_ONCE := $(value ONCE)
 export LETTERLOCK_DEMO_OUT := $(value OUT)
 export LETTERLOCK_DEMO_SAY := $(value SAY)
 
-.PHONY: demo up test lint bench soak requirements setup-demo setup-development setup-test setup-soak catalogues
+.PHONY: demo up test lint bench bench-large soak requirements setup-demo setup-development setup-test setup-soak catalogues
 
 demo: setup-demo catalogues
 	@$(BIN)/python manage.py demo --die-with-parent
@@ -41,6 +41,9 @@ lint: setup-development
 
 bench: setup-development catalogues
 	$(BIN)/python -m bench
+
+bench-large: setup-development catalogues
+	$(BIN)/python -m bench large --out var/bench-large.json
 
 soak: setup-soak catalogues
 	$(BIN)/python -m pytest -q -m soak $(ARGS)

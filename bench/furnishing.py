@@ -2,16 +2,18 @@
 
 import json
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from django.db import connection
+from django.db import connection, transaction
 
 from bench import sealing
 from directory import tokens
-from directory.models import Certificate, Organization
+from directory.models import Certificate, Mailbox, Organization
 from directory.organizations import create_organization
-from directory.publishing import publish
+from directory.publishing import hide, publish
 from directory.x509.certificate import parse_certificate
 from directory.x509.names import EmailAddress
 from mailer.custody import require_key, seal_secret
@@ -21,17 +23,32 @@ from tests.pki import Authority, Usage
 
 ACTOR = "system:bench"
 
-# Copies of the first entry under other addresses: mailbox, certificate and prepared answer, as `publish` leaves them.
+# Copies of the first entry under other addresses: mailbox, certificate and prepared answer, as `publish` leaves them, with ids in the order of
+# the numbers. Each DER differs in the last octets of its signature, and so do the fingerprint, the JSON that names it, and its entity tag.
 _COPY = """
-INSERT INTO directory_mailbox (address, match) SELECT a, a FROM (SELECT 'c' || n || '@example.net' AS a FROM generate_series(1, %(count)s) n) s;
-INSERT INTO directory_certificate ({columns}, mailbox_id, fingerprint)
-SELECT {columns}, m.id, encode(sha256(m.match::bytea), 'hex')
-FROM directory_certificate c, directory_mailbox m WHERE c.id = %(first)s AND m.match LIKE 'c%%';
+SET LOCAL session_replication_role = replica;
+INSERT INTO directory_mailbox (id, address, match)
+SELECT %(mailbox)s + n, a, a FROM (SELECT n, 'c' || n || '@example.net' AS a FROM generate_series(1, %(count)s) n) s;
+INSERT INTO directory_certificate (id, mailbox_id, fingerprint, der, {columns})
+SELECT %(first)s + n, %(mailbox)s + n, encode(sha256(own), 'hex'), own, {columns} FROM (
+    SELECT n, overlay(der placing int8send(n) from length(der) - 7) AS own, {columns}
+    FROM generate_series(1, %(count)s::bigint) n, directory_certificate WHERE id = %(first)s
+) s;
 INSERT INTO directory_answer (match, json, certificates, found, etag, changes_at)
-SELECT m.match, a.json, ARRAY[c.id], a.found, a.etag, a.changes_at
-FROM directory_answer a, directory_mailbox m JOIN directory_certificate c ON c.mailbox_id = m.id
-WHERE a.match = %(match)s AND m.match LIKE 'c%%';
+SELECT match, json, ARRAY[id], found, left(encode(sha256(json), 'hex'), 32), changes_at FROM (
+    SELECT 'c' || (c.id - %(first)s) || '@example.net' AS match, c.id, a.found, a.changes_at,
+    convert_to(replace(convert_from(a.json, 'UTF8'), %(fingerprint)s, c.fingerprint), 'UTF8') AS json
+    FROM directory_answer a, directory_certificate c WHERE a.match = %(match)s AND c.id > %(first)s
+) s;
+SELECT setval(pg_get_serial_sequence('directory_mailbox', 'id'), max(id)) FROM directory_mailbox;
+SELECT setval(pg_get_serial_sequence('directory_certificate', 'id'), max(id)) FROM directory_certificate;
 ANALYZE directory_mailbox; ANALYZE directory_certificate; ANALYZE directory_answer;
+"""
+# What a row of either table is found by, but for its id: writing millions of rows is several times as fast without.
+_INDEXES = """
+SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid), conname, conrelid::regclass::text, pg_get_constraintdef(c.oid)
+FROM pg_index i LEFT JOIN pg_constraint c ON c.conindid = i.indexrelid AND c.conrelid = i.indrelid
+WHERE indrelid IN ('directory_certificate'::regclass, 'directory_mailbox'::regclass) AND NOT indisprimary
 """
 
 
@@ -50,13 +67,39 @@ def organization(at: datetime) -> Organization:
 
 
 def entries(authority: Authority, count: int, kind: str, *, at: datetime) -> None:
-    """Publish one certificate and copy it to c1@example.net ... c<count>@example.net."""
+    """Publish one certificate and copy it to c1@example.net ... c<count>@example.net, each with a DER of its own."""
     address = EmailAddress.parse("alice@example.net")
     parsed = parse_certificate(authority.leaf(address.address, kind, Usage.DUAL).der)
     first = publish(address=address, parsed=parsed, level="V1", source="uploaded", actor=ACTOR, at=at)
-    kept = [field.attname for field in Certificate._meta.concrete_fields if field.name not in {"id", "mailbox", "fingerprint"}]
+    kept = [field.attname for field in Certificate._meta.concrete_fields if field.name not in {"id", "mailbox", "fingerprint", "der"}]
+    places: dict[str, int | str] = {
+        "count": count,
+        "first": first.pk,
+        "mailbox": first.mailbox_id,
+        "fingerprint": first.fingerprint,
+        "match": address.match,
+    }
+    with transaction.atomic(), _without_indexes(), connection.cursor() as cursor:
+        cursor.execute(_COPY.format(columns=", ".join(kept)), places)
+
+
+@contextmanager
+def _without_indexes() -> Iterator[None]:
     with connection.cursor() as cursor:
-        cursor.execute(_COPY.format(columns=", ".join(kept)), {"count": count, "first": first.pk, "match": address.match})
+        cursor.execute(_INDEXES)
+        found = cursor.fetchall()
+        for index, _, constraint, table, _ in found:
+            cursor.execute(f"ALTER TABLE {table} DROP CONSTRAINT {constraint}" if constraint else f"DROP INDEX {index}")
+        yield
+        for _, definition, constraint, table, words in found:
+            cursor.execute(f"ALTER TABLE {table} ADD CONSTRAINT {constraint} {words}" if constraint else definition)
+
+
+def hidden(count: str) -> dict[str, object]:
+    """Hide the mailboxes c1 ... c<count>."""
+    for number in range(1, int(count) + 1):
+        hide(mailbox=Mailbox.objects.get(match=f"c{number}@example.net"), actor=ACTOR, at=datetime.now(UTC))
+    return {}
 
 
 def lookups(count: str) -> dict[str, object]:
@@ -93,4 +136,4 @@ def sending(count: str) -> dict[str, object]:
 
 def main(arguments: list[str]) -> None:
     what, *rest = arguments
-    json.dump({"lookups": lookups, "sending": sending}[what](*rest), sys.stdout)
+    json.dump({"lookups": lookups, "sending": sending, "hidden": hidden}[what](*rest), sys.stdout)

@@ -1,8 +1,9 @@
-"""A load of HTTP requests over a few connections that stay open, light enough to be far from the bottleneck."""
+"""A load of requests over a few connections that stay open, light enough to be far from the bottleneck."""
 
 import selectors
 import socket
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 
 from bench.errors import NotMeasuredError
@@ -13,12 +14,39 @@ _LENGTH = b"content-length:"
 WAIT_SECONDS = 60
 
 
-class _Caller:
+class Caller(ABC):
     """One connection with one request under way."""
 
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), timeout=WAIT_SECONDS)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    @abstractmethod
+    def send(self, request: bytes) -> None: ...
+
+    @abstractmethod
+    def receive(self) -> bool:
+        """Take what has come; whether the answer is whole. Raises NotMeasuredError for an answer that tells a failure."""
+
+    def take(self) -> bytes:
+        """Octets that have come, at least one. Raises NotMeasuredError."""
+        chunk = self.socket.recv(262_144)
+        if not chunk:
+            raise NotMeasuredError("the server closed a connection")
+        return chunk
+
+    def ask(self, request: bytes) -> None:
+        """Have one request answered, with nothing else under way."""
+        self.send(request)
+        while not self.receive():
+            pass
+
+
+class HttpCaller(Caller):
+    """Takes 200 and 202 for an answer."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(port)
         self._parts: list[bytes] = []
         self._left: int | None = None
 
@@ -27,10 +55,7 @@ class _Caller:
         self.socket.sendall(request)
 
     def receive(self) -> bool:
-        """Take what has come; whether the answer is whole. Raises NotMeasuredError for anything but 200 and 202."""
-        chunk = self.socket.recv(262_144)
-        if not chunk:
-            raise NotMeasuredError("the server closed a connection")
+        chunk = self.take()
         if self._left is not None:
             self._left -= len(chunk)
             return self._left <= 0
@@ -59,15 +84,15 @@ def post(path: str, body: bytes, headers: str = "") -> bytes:
 class Load:
     """Sends the requests in turn, over and over. Each call of `run` goes on where the last one ended."""
 
-    def __init__(self, port: int, requests: Sequence[bytes], *, connections: int = CONNECTIONS) -> None:
-        self._port, self._requests, self._connections, self._next = port, requests, connections, 0
+    def __init__(self, port: int, requests: Sequence[bytes], *, connections: int = CONNECTIONS, caller: Callable[[int], Caller] = HttpCaller) -> None:
+        self._port, self._requests, self._connections, self._caller, self._next = port, requests, connections, caller, 0
 
     def run(self, count: int) -> int:
-        """Have `count` requests answered with 200 or 202. Raises NotMeasuredError."""
+        """Have `count` requests answered. Raises NotMeasuredError."""
         with ExitStack() as stack, selectors.DefaultSelector() as selector:
             waiting = 0
             for _ in range(min(self._connections, count)):
-                caller = _Caller(self._port)
+                caller = self._caller(self._port)
                 stack.enter_context(caller.socket)
                 selector.register(caller.socket, selectors.EVENT_READ, caller)
                 caller.send(self._take())

@@ -10,6 +10,8 @@ from pathlib import Path
 class Sense(StrEnum):
     AT_LEAST = ">="
     AT_MOST = "<="
+    # Within that factor of 1, whichever side is the slower one.
+    NEAR = "= 1 within a factor of"
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,8 @@ class Goal:
     of: str = "ratio"
 
     def met_by(self, measured: float) -> bool:
+        if self.sense is Sense.NEAR:
+            return 1 / self.value <= measured <= self.value
         return measured >= self.value if self.sense is Sense.AT_LEAST else measured <= self.value
 
     def __str__(self) -> str:

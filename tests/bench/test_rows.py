@@ -11,6 +11,7 @@ from bench.errors import NotMeasuredError
 from bench.rows import Goal, Row, Sense, missing, of_amount, of_ratio, table, write
 
 AT_LEAST, AT_MOST, SECONDS = Goal(Sense.AT_LEAST, 0.8), Goal(Sense.AT_MOST, 1.15), Goal(Sense.AT_MOST, 20, "seconds")
+NEAR = Goal(Sense.NEAR, 1.03)
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,10 @@ AT_LEAST, AT_MOST, SECONDS = Goal(Sense.AT_LEAST, 0.8), Goal(Sense.AT_MOST, 1.15
         (of_ratio("a", 79, 100, 0.79, AT_LEAST), False),
         (of_ratio("a", 100, 115, 1.15, AT_MOST), True),
         (of_ratio("a", 100, 116, 1.16, AT_MOST), False),
+        (of_ratio("a", 103, 100, 1.03, NEAR), True),
+        (of_ratio("a", 104, 100, 1.04, NEAR), False),
+        (of_ratio("a", 98, 100, 0.98, NEAR), True),
+        (of_ratio("a", 96, 100, 0.96, NEAR), False),
         (of_amount("a", 20.0, SECONDS), True),
         (of_amount("a", 20.01, SECONDS), False),
         (missing("a", AT_LEAST), False),

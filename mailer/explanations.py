@@ -9,7 +9,8 @@ from django.utils.translation import gettext_lazy
 from directory import explanations
 from directory.errors import DirectoryError
 from directory.x509.errors import X509Error
-from mailer.proving import ForgedIssuerError, SigningOnlyError
+from mailer.proving import ForgedIssuerError
+from mailer.replacing import AlreadyWaitingError
 from mailer.smime.errors import SmimeError, TooLarge
 from mailer.uploads import SeveralAddressesError
 
@@ -26,14 +27,34 @@ _REFUSALS: Mapping[str, Promise] = {
 }
 
 
+# Why a signed answer proves nothing; the codes are those of `mailer.answering` and of `mailer.smime.outcomes`.
+_ANSWERS: Mapping[str, Promise] = {
+    "no_challenge": gettext_lazy("The signed text does not have the challenge on a line of its own."),
+    "other_signer": gettext_lazy("This was signed with another certificate than the one in question."),
+    "not_signed": gettext_lazy("This is not signed: send a signed mail as it is, or the file that the command wrote."),
+    "partly_signed": gettext_lazy("Only a part of this mail is signed: sign the whole mail."),
+    "not_opened": gettext_lazy("This is encrypted. Sign it only."),
+    "too_large": gettext_lazy("The answer is too large: at most 1 MB."),
+    "legacy_algorithm": gettext_lazy("The signature uses an algorithm that is broken. Sign with SHA-256."),
+    "wrong_usage": gettext_lazy("The certificate may not be used to sign mail."),
+    "not_valid_then": gettext_lazy("The certificate has expired or is not valid yet."),
+    "revoked": gettext_lazy("The certificate was revoked."),
+}
+
+
+def explain_answer(outcome: str) -> str:
+    """Why a signed answer proves nothing, in the active language."""
+    return str(_ANSWERS.get(outcome, gettext_lazy("The signature cannot be read or does not hold.")))
+
+
 def explain(error: X509Error | DirectoryError) -> str:
     """The error in the active language."""
-    if isinstance(error, SigningOnlyError):
-        return _("The certificate is for signing alone: no mail can be sealed to it. Upload the one for encryption.")
     if isinstance(error, ForgedIssuerError):
         return _("The certificate names our certificate authority as its issuer, which has not issued it.")
     if isinstance(error, SeveralAddressesError):
         return _("The certificate names several addresses. Say which one is meant with “email”.")
+    if isinstance(error, AlreadyWaitingError):
+        return _("This certificate waits to replace another already. It is published 48 hours after it was proven.")
     return explanations.explain(error)
 
 

@@ -8,7 +8,7 @@
 (5) The signer reads the row itself and checks that it is complete and that the validation behind it is in date,
 (6) examines key and to-be-signed certificate in a draft that a throw-away key signed (gate, then linter),
 (7) signs, (8) compares the signed bytes with the examined ones, and (9) stores the certificate: ISSUED. (`mailer.ca.certifying`)
-(10) The worker publishes it in the directory and activates the identity, in one transaction.
+(10) The worker publishes it in the directory and activates the identity, in one transaction; or has it wait, where it replaces somebody else's.
 
 Whoever is killed between two steps leaves a row whose claim lapses, and the next worker goes on from the state it finds. A row is signed
 under one serial number with fixed dates, and nothing leaves the signer that is not stored: a retry never issues twice.
@@ -28,11 +28,10 @@ from django.db.models import F, Q
 
 from directory.errors import DirectoryError
 from directory.models import Level, Organization, Source
-from directory.publishing import publish
 from directory.x509.certificate import parse_certificate
 from directory.x509.errors import X509Error
 from directory.x509.names import EmailAddress
-from mailer import identities
+from mailer.activating import activate
 from mailer.ca.authorities import issuing_authority
 from mailer.ca.client import SignerClient
 from mailer.ca.errors import (
@@ -51,7 +50,8 @@ from mailer.ca.profiles import PROFILES, V4_SIGNING, last_second, new_serial, wh
 from mailer.ca.shards import shard_of
 from mailer.custody import require_key, seal_secret
 from mailer.identities import IdentityError
-from mailer.models import Authority, Issuance, IssuanceStatus, LedgerEvent, SigningIdentity, SigningIdentityStatus
+from mailer.models import Authority, Issuance, IssuanceStatus, LedgerEvent, Replacement, SigningIdentity
+from mailer.replacing import publish_or_wait
 
 ACTOR = "system:worker"
 BATCH = 20
@@ -239,10 +239,9 @@ def _identity_id(row: Issuance) -> UUID:
 
 
 def _publish(row: Issuance, der: bytes, *, at: datetime) -> None:
-    """(10)."""
+    """(10). Where it replaces somebody else's live certificate, the claim is kept until `mailer.replacing` is to have published it."""
     with transaction.atomic():
-        move(row.id, Step.PUBLISH, actor=ACTOR, at=at, expect={"published_at": None}, facts={"published_at": at, "lease_until": None})
-        certificate = publish(
+        published = publish_or_wait(
             address=EmailAddress.parse(row.address),
             parsed=parse_certificate(der),
             level=Level.V4,
@@ -250,8 +249,12 @@ def _publish(row: Issuance, der: bytes, *, at: datetime) -> None:
             organization=row.organization,
             actor=ACTOR,
             at=at,
+            issuance=row,
         )
-        identities.move(_identity_id(row), SigningIdentityStatus.ACTIVE, actor=ACTOR, at=at, facts={"certificate": certificate})
+        if isinstance(published, Replacement):
+            Issuance.objects.filter(pk=row.id).update(lease_until=max(published.publish_at, at) + LEASE)
+        else:
+            activate(row, published, actor=ACTOR, at=at)
 
 
 def _close(issuance_id: UUID, error: RefusedError, *, at: datetime) -> None:

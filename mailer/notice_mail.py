@@ -40,9 +40,11 @@ def new_message_id() -> str:
     return f"<{uuid4()}@{settings.LETTERLOCK_MAIL_FROM.rpartition('@')[2]}>"
 
 
-def clear_mail(said: Words, *, to: EmailAddress, message_id: str, at: datetime, unsubscribe: str = "") -> bytes:
+def clear_mail(said: Words, *, to: EmailAddress, message_id: str, at: datetime, unsubscribe: str = "", reply_to: str = "") -> bytes:
     """text/plain with its HTML twin. `unsubscribe` is the one-click address (RFC 8058): POSTed to without cookies."""
     mail = _head(to=to, subject=said.subject, message_id=message_id, at=at)
+    if reply_to:
+        mail["Reply-To"] = reply_to
     if unsubscribe:
         mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
     mail.set_content(said.text)

@@ -60,10 +60,11 @@ def send_notice(
     language: str = "",
     actor: str = PORTAL_ACTOR,
     unsubscribe: str = "",
+    reply_to: str = "",
 ) -> Notice:
     """Store a mail of the words in `templates/mail/<kind>`, to be sent once this transaction has committed."""
     message_id = new_message_id()
-    mail = clear_mail(words(kind, context, language=language), to=to, message_id=message_id, at=at, unsubscribe=unsubscribe)
+    mail = clear_mail(words(kind, context, language=language), to=to, message_id=message_id, at=at, unsubscribe=unsubscribe, reply_to=reply_to)
     return store_notice(mail, to=to, kind=kind, message_id=message_id, actor=actor, at=at)
 
 

@@ -7,7 +7,24 @@ from django.conf import settings
 from django.utils import timezone
 
 from directory import publishing
-from mailer import changes, deliveries, holding, issuing, notices, outbox, proving, reconciling, retention, revoking, sending
+from mailer import (
+    changes,
+    collecting,
+    crl_sources,
+    deliveries,
+    holding,
+    issuing,
+    notices,
+    nss_roots,
+    outbox,
+    proving,
+    reconciling,
+    rejudging,
+    replacing,
+    retention,
+    revoking,
+    sending,
+)
 from mailer.claiming import WORKER
 from mailer.relays import relay_answers
 
@@ -45,6 +62,8 @@ def expire() -> None:
     holding.sweep(at=timezone.now(), actor=WORKER)
     holding.expire_held(at=timezone.now(), actor=WORKER)
     proving.expire_proofs(at=timezone.now())
+    replacing.publish_due(timezone.now())
+    collecting.expire_consents(at=timezone.now())
     outbox.forget_keys(at=timezone.now())
     publishing.refresh_answers(at=timezone.now())
 
@@ -57,3 +76,24 @@ def renew_crls() -> None:
 @shared_task
 def keep_within_time() -> None:
     retention.keep_within_time(at=timezone.now(), actor=WORKER)
+
+
+@shared_task
+def fetch_revocation_lists() -> None:
+    for source_id in crl_sources.fetch_due(actor=WORKER, at=timezone.now()):
+        rejudge_source.delay(source_id)
+
+
+@shared_task
+def rejudge_source(source_id: int) -> None:
+    rejudging.rejudge_source(source_id, actor=WORKER, at=timezone.now())
+
+
+@shared_task
+def rejudge_due() -> None:
+    rejudging.rejudge_due(actor=WORKER, at=timezone.now())
+
+
+@shared_task
+def refresh_roots() -> None:
+    nss_roots.refresh_roots(actor=WORKER, at=timezone.now())

@@ -1,5 +1,9 @@
-"""Which certificate of an upload is meant, and for which address."""
+"""Which certificate of an upload is meant, for which address, and what came along to lead to a root."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from directory.publishing import MOST_CHAIN
 from directory.x509.certificate import ParsedCertificate, parse_certificate
 from directory.x509.containers import read_upload
 from directory.x509.errors import NoAddressError, UnpublishableError, WrongAddressError
@@ -12,30 +16,32 @@ class SeveralAddressesError(UnpublishableError):
     code = "several_addresses"
 
 
-def certificate_for(upload: bytes, address: EmailAddress) -> bytes:
-    """The DER of the one certificate in the upload that names this address: of several, one that encrypts. Raises the errors of X509Error."""
-    naming = [parsed for parsed in _leaves(upload) if address.match in {named.match for named in parsed.addresses}]
+class HandedIn(NamedTuple):
+    """The certificate that is meant, in DER, and the intermediates that came with it, in the order given."""
+
+    address: EmailAddress
+    der: bytes
+    chain: Sequence[bytes]
+
+
+def handed_in(upload: bytes, address: EmailAddress | None) -> HandedIn:
+    """Of the certificates that name the address, or the only one that is named, one that encrypts. Raises SeveralAddressesError, X509Error's."""
+    parsed = [parse_certificate(der) for der in read_upload(upload)]
+    # The chain that programs export along is left out, unless it is all there is: then the gate says what is wrong with it.
+    leaves = [certificate for certificate in parsed if not certificate.is_authority] or parsed
+    address = address or _only_address(leaves)
+    naming = [leaf for leaf in leaves if address.match in {named.match for named in leaf.addresses}]
     if not naming:
         raise WrongAddressError("No certificate in the upload names this address.")
-    return _best(naming).der
+    meant = max(naming, key=lambda leaf: (leaf.can_encrypt, leaf.not_before))
+    chain = [certificate.der for certificate in parsed if certificate.is_authority and certificate is not meant]
+    return HandedIn(address, meant.der, chain[:MOST_CHAIN])
 
 
-def only_address(upload: bytes) -> tuple[EmailAddress, bytes]:
-    """The one address that the upload's certificate names, and its DER. Raises SeveralAddressesError, or as `certificate_for`."""
-    leaves = _leaves(upload)
+def _only_address(leaves: Sequence[ParsedCertificate]) -> EmailAddress:
     named = {address.match: address for parsed in leaves for address in parsed.addresses}
     if not named:
         raise NoAddressError("No certificate in the upload names an e-mail address.")
     if len(named) > 1:
         raise SeveralAddressesError("The upload's certificates name several addresses.")
-    return next(iter(named.values())), _best([parsed for parsed in leaves if parsed.addresses]).der
-
-
-def _leaves(upload: bytes) -> list[ParsedCertificate]:
-    """The chain that programs export along is left out, unless it is all there is: then the gate says what is wrong with it."""
-    parsed = [parse_certificate(der) for der in read_upload(upload)]
-    return [certificate for certificate in parsed if not certificate.is_authority] or parsed
-
-
-def _best(candidates: list[ParsedCertificate]) -> ParsedCertificate:
-    return max(candidates, key=lambda parsed: (parsed.can_encrypt, parsed.not_before))
+    return next(iter(named.values()))

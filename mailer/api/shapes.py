@@ -110,6 +110,10 @@ class PublicationShape(serializers.Serializer[object]):
     id = serializers.UUIDField()
     email = serializers.CharField()
     status = serializers.ChoiceField(PublicationStatus.values)
+    challenge = serializers.CharField(
+        required=False, help_text="awaiting_possession_proof: the certificate's key signs it; waiting: the keys of those that it replaces may"
+    )
+    publish_at = serializers.DateTimeField(required=False, help_text="waiting: published then, unless the old holder stops it")
     reason = serializers.CharField(required=False)
 
 
@@ -164,7 +168,7 @@ documented_cancel = extend_schema(
 )
 documented_publish = extend_schema(
     operation_id="publish_certificate",
-    summary="Hand in a certificate; its owner gets a mail sealed to it",
+    summary="Hand in a certificate; its owner gets a mail sealed to it, or in clear where it only signs",
     parameters=[OpenApiParameter("email", OpenApiTypes.STR, description="which address is meant, where the certificate names several")],
     request={
         "application/pkix-cert": OpenApiTypes.BINARY,
@@ -175,6 +179,18 @@ documented_publish = extend_schema(
         ),
     },
     responses={(202, "application/json"): PublicationShape, **problems(401, 403, 406, 411, 413, 415, 422, 429)},
+)
+documented_proof = extend_schema(
+    operation_id="prove_publication",
+    summary="Prove mailbox and key: with the mailed code, or with a signed answer that has the challenge on a line of its own",
+    request={
+        "application/json": inline_serializer("ProofCode", fields={"code": serializers.CharField(max_length=40)}),
+        "message/rfc822": OpenApiTypes.BINARY,
+        "application/pkcs7-mime": OpenApiTypes.BINARY,
+        "application/pkcs7-signature": OpenApiTypes.BINARY,
+        "application/octet-stream": OpenApiTypes.BINARY,
+    },
+    responses={(200, "application/json"): PublicationShape, **problems(400, 401, 403, 404, 406, 409, 411, 413, 415, 422)},
 )
 documented_publication = extend_schema(
     operation_id="publication",

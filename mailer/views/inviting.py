@@ -17,8 +17,8 @@ from directory.x509.names import EmailAddress
 from mailer.explanations import explain
 from mailer.inviting import ExpiredInvitationError, InvitationError, find_invitation, suppress
 from mailer.models import Invitation, Publication
-from mailer.proving import TooManyProofsError, submit
-from mailer.uploads import certificate_for
+from mailer.proving import TooManyProofsError, is_sealed, submit
+from mailer.uploads import handed_in
 
 
 class CertificateForm(forms.Form):
@@ -47,7 +47,8 @@ def invitation(request: HttpRequest, secret: str) -> HttpResponse:
     if form.is_bound and form.is_valid():
         publication = _submit(form, found)
         if publication is not None:
-            return render(request, "mailer/invitation_taken.html", {"publication": publication}, status=202)
+            context = {"publication": publication, "is_sealed": is_sealed(publication)}
+            return render(request, "mailer/invitation_taken.html", context, status=202)
     context = {"invitation": found, "organization": found.organization, "form": form, "secret": secret}
     return render(request, "mailer/invitation.html", context, status=422 if form.errors else 200)
 
@@ -68,8 +69,9 @@ def never(request: HttpRequest, secret: str) -> HttpResponse:
 def _submit(form: CertificateForm, found: Invitation) -> Publication | None:
     address = EmailAddress.parse(found.address)
     try:
-        der = certificate_for(form.cleaned_data["certificate"].read(), address)
-        return submit(address=address, der=der, organization=None, actor=f"invitation:{found.id}", at=timezone.now())
+        given = handed_in(form.cleaned_data["certificate"].read(), address)
+        actor = f"invitation:{found.id}"
+        return submit(address=address, der=given.der, chain=given.chain, organization=None, actor=actor, at=timezone.now())
     except X509Error as error:
         form.add_error("certificate", explain(error))
     except TooManyProofsError:

@@ -1,4 +1,4 @@
-"""Proving mailbox and key at once by a sealed mail: the link works once, for 24 hours, by POST, for whoever opened the mail."""
+"""Proving mailbox and key at once by a sealed mail: link and code work once, for 24 hours, for whoever opened the mail."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -13,17 +13,32 @@ from django.test import Client
 from pytest_django import Settings
 
 from directory.lookup import encryption_certificates
-from directory.models import Certificate, DirectoryEvent, Organization, Source
-from directory.publishing import revoke
+from directory.models import Certificate, DirectoryEvent, Mailbox, Organization, Source
+from directory.publishing import erase, revoke
 from directory.x509.errors import OutOfTimeError, UnsupportedKeyError, WeakKeyError, WrongAddressError
 from directory.x509.names import EmailAddress
+from mailer.forgetting import is_erased, keep_out
 from mailer.inviting import invite
 from mailer.models import Authority, Invitation, Publication, PublicationStatus
 from mailer.notices import deliver_notices
-from mailer.proving import ForgedIssuerError, SigningOnlyError, TooManyProofsError, UnknownProofError, confirm, expire_proofs, submit
+from mailer.proving import (
+    MOST_WRONG_CODES,
+    ExpiredProofError,
+    ForgedIssuerError,
+    RevokedUploadError,
+    TooManyProofsError,
+    UnknownProofError,
+    UsedProofError,
+    WrongCodeError,
+    confirm,
+    confirm_code,
+    expire_proofs,
+    submit,
+)
+from mailer.uploads import handed_in
 from portal.running.inbox import InboxServer
 from tests.mailer.letters import ALICE, Desk, publish_for
-from tests.pki import Holder, Usage
+from tests.pki import Holder
 
 TO = "Dora@people.example.net"
 DORA = EmailAddress.parse(TO)
@@ -49,10 +64,19 @@ def self_signed(holder: Holder, *, issuer: Sequence[tuple[ObjectIdentifier, str 
     return Holder(builder.sign(holder.key, SHA256()), holder.key)
 
 
-def path_in(inbox_server: InboxServer, desk: Desk, holder: Holder, at: datetime) -> str:
+def opened(inbox_server: InboxServer, desk: Desk, holder: Holder, at: datetime) -> str:
     deliver_notices(at=at)
-    content = desk.decrypt(inbox_server.inbox.mails(TO)[-1].content, holder).decode()
-    found = re.search(r"/publications/[\w-]+/", content.replace("=\r\n", ""))
+    return desk.decrypt(inbox_server.inbox.mails(TO)[-1].content, holder).decode().replace("=\r\n", "")
+
+
+def code_in(inbox_server: InboxServer, desk: Desk, holder: Holder, at: datetime) -> str:
+    found = re.search(r"^[2-9A-Z]{4}-[2-9A-Z]{4}\r?$", opened(inbox_server, desk, holder, at), re.MULTILINE)
+    assert found
+    return found[0].strip()
+
+
+def path_in(inbox_server: InboxServer, desk: Desk, holder: Holder, at: datetime) -> str:
+    found = re.search(r"/publications/[\w-]+/", opened(inbox_server, desk, holder, at))
     assert found
     return found[0]
 
@@ -183,10 +207,8 @@ def test_it_tells_nobody_what_a_strangers_certificate_claims(bank: Organization,
     assert bank.legal_name not in Client().get("/lookup", {"email": TO}).content.decode()
 
 
-def test_it_refuses_what_could_not_be_sealed_to(now: datetime, desk: Desk) -> None:
+def test_it_refuses_what_could_not_be_published(now: datetime, desk: Desk) -> None:
     leaf = desk.authority.leaf
-    with pytest.raises(SigningOnlyError):
-        hand_in(leaf(TO, usage=Usage.SIGN), None, now)
     with pytest.raises(WeakKeyError):
         hand_in(leaf(TO, "rsa1024"), None, now)
     with pytest.raises(UnsupportedKeyError):
@@ -231,3 +253,94 @@ def test_it_stores_no_secret(bank: Organization, inbox_server: InboxServer, now:
     secret = path_in(inbox_server, desk, holder, now).split("/")[2]
     assert secret.encode() not in stored
     assert publication.secret_digest != secret
+
+
+@pytest.mark.parametrize("spell", [str, str.lower, lambda code: code.replace("-", ""), "  {} ".format], ids=["as it is", "lower", "plain", "blanks"])
+def test_its_code_does_what_its_link_does(
+    spell: Callable[[str], str], bank: Organization, inbox_server: InboxServer, now: datetime, desk: Desk
+) -> None:
+    holder = desk.authority.leaf(TO)
+    publication = hand_in(holder, bank, now)
+    path = path_in(inbox_server, desk, holder, now)
+    code = code_in(inbox_server, desk, holder, now)
+    proven = confirm_code(publication.id, spell(code), at=now)
+    assert proven.status == PublicationStatus.PUBLISHED
+    assert Certificate.objects.get().fingerprint == publication.fingerprint
+    with pytest.raises(UsedProofError):
+        confirm_code(publication.id, code, at=now)
+    assert Client().post(path).status_code == HTTPStatus.GONE
+
+
+def test_its_code_is_not_guessed_by_charlie(bank: Organization, inbox_server: InboxServer, now: datetime, desk: Desk) -> None:
+    """Five wrong ones end it, for the right one and for the link too."""
+    holder = desk.authority.leaf(TO)
+    publication = hand_in(holder, bank, now)
+    path = path_in(inbox_server, desk, holder, now)
+    code = code_in(inbox_server, desk, holder, now)
+    for left in reversed(range(MOST_WRONG_CODES)):
+        with pytest.raises(WrongCodeError) as wrong:
+            confirm_code(publication.id, "2222-2222", at=now)
+        assert wrong.value.left == left
+    with pytest.raises(UsedProofError):
+        confirm_code(publication.id, code, at=now)
+    assert Client().post(path).status_code == HTTPStatus.GONE
+    publication.refresh_from_db()
+    assert (publication.status, publication.reason) == (PublicationStatus.REFUSED, "wrong_codes")
+    assert not Certificate.objects.exists()
+
+
+def test_its_code_is_of_one_publication(bank: Organization, shop: Organization, inbox_server: InboxServer, now: datetime, desk: Desk) -> None:
+    """Charlie's shop gets a mail of its own to the mailbox, and a code from the bank's mail is nothing there."""
+    holder = desk.authority.leaf(TO)
+    hand_in(holder, bank, now)
+    code = code_in(inbox_server, desk, holder, now)
+    with pytest.raises(WrongCodeError):
+        confirm_code(hand_in(holder, shop, now).id, code, at=now)
+    assert not Certificate.objects.exists()
+
+
+def test_its_code_works_for_a_day(inbox_server: InboxServer, now: datetime, desk: Desk) -> None:
+    holder = desk.authority.leaf(TO)
+    publication = hand_in(holder, None, now)
+    code = code_in(inbox_server, desk, holder, now)
+    with pytest.raises(ExpiredProofError):
+        confirm_code(publication.id, code, at=now + timedelta(hours=24))
+    assert not Certificate.objects.exists()
+
+
+def test_it_refuses_what_was_revoked_before(now: datetime, desk: Desk) -> None:
+    holder = desk.authority.leaf(TO)
+    revoke(certificate=publish_for(holder, TO, at=now), reason="keyCompromise", actor=ALICE, at=now)
+    with pytest.raises(RevokedUploadError):
+        hand_in(holder, None, now)
+    assert not Publication.objects.exists()
+
+
+def test_its_owner_comes_back_after_an_erasure(inbox_server: InboxServer, client: Client, now: datetime, desk: Desk) -> None:
+    holder = desk.authority.leaf(TO)
+    mailbox = publish_for(holder, TO, at=now).mailbox
+    erase(mailbox=mailbox, actor=ALICE, at=now)
+    keep_out(DORA.match, at=now)
+    hand_in(holder, None, now)
+    assert is_erased(DORA.match), "handing in proves nothing"
+    assert client.post(path_in(inbox_server, desk, holder, now)).status_code == HTTPStatus.OK
+    assert not is_erased(DORA.match)
+    assert [found.fingerprint for found in encryption_certificates([DORA.match], at=datetime.now(UTC))[DORA.match]]
+
+
+def test_it_notes_that_the_mailbox_was_proven(inbox_server: InboxServer, client: Client, now: datetime, desk: Desk) -> None:
+    holder = desk.authority.leaf(TO)
+    hand_in(holder, None, now)
+    client.post(path_in(inbox_server, desk, holder, now))
+    proven_at = Mailbox.objects.get().proven_at
+    assert proven_at is not None
+    assert proven_at >= now
+
+
+def test_it_keeps_the_chain_that_came_along(inbox_server: InboxServer, client: Client, now: datetime, desk: Desk) -> None:
+    holder = desk.authority.leaf(TO)
+    given = handed_in(desk.authority.root.pem + desk.authority.issuer.pem + holder.pem, None)
+    assert (given.address.match, given.der, list(given.chain)) == (DORA.match, holder.der, [desk.authority.root.der, desk.authority.issuer.der])
+    submit(address=DORA, der=given.der, chain=given.chain, organization=None, actor=ALICE, at=now)
+    client.post(path_in(inbox_server, desk, holder, now))
+    assert [bytes(der) for der in Certificate.objects.get().chain] == list(given.chain)

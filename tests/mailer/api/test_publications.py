@@ -17,7 +17,6 @@ from mailer.models import Notice, Publication
 from mailer.notices import deliver_notices
 from portal.running.inbox import InboxServer
 from tests.mailer.letters import Desk
-from tests.pki import Usage
 
 TO = "Dora@people.example.net"
 Post = Callable[..., Any]
@@ -83,7 +82,6 @@ def test_it_tells_when_it_is_published(hand_in: Post, client: Client, inbox_serv
 
 
 REFUSED: dict[str, tuple[Callable[[Desk], Any], int, str]] = {
-    "signing only": (lambda desk: desk.authority.leaf(TO, usage=Usage.SIGN).der, 422, "signing alone"),
     "expired": (lambda desk: desk.authority.leaf(TO, days=(-20, -1)).der, 422, "expired"),
     "weak": (lambda desk: desk.authority.leaf(TO, "rsa1024").der, 422, "too short"),
     "CA": (lambda desk: desk.authority.issuer.der, 422, "names no e-mail address"),

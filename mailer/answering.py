@@ -1,0 +1,103 @@
+"""A signed answer to a challenge: whoever makes it has the private key of one certificate.
+
+1. A challenge belongs to one publication or replacement and to one purpose. It is mailed and shown; nobody can work it out.
+2. The answer is an S/MIME mail, or a bare CMS (RFC 5652 section 5) with its content inside, in DER or PEM.
+3. One of its signatures holds, and is by exactly the certificate in question, not by another of the same name or key. Its chain says nothing here.
+4. The challenge stands on a line of its own in what was signed, quoted or not: it was to be seen by whoever signed.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from mailer.custody import cipher_of
+from mailer.notices import PORTAL
+from mailer.smime import isolated
+from mailer.smime.outcomes import Outcome
+from mailer.smime.trust import Revocation, Trust
+from mailer.smime.verify import Verification
+
+MOST_OCTETS = 1024 * 1024
+_CHALLENGE_DIGITS = 32
+# The signature holds, and the certificate may sign mail, is valid now, and is not revoked by what came along.
+_ENOUGH = frozenset({Outcome.VERIFIED, Outcome.UNTRUSTED, Outcome.UNKNOWN_REVOCATION})
+_SEQUENCE = b"\x30"
+_PEM = re.compile(rb"-----BEGIN (CMS|PKCS7)-----([A-Za-z0-9+/=\s]*)-----END \1-----\s*\Z")
+_HEAD = b"Content-Type: application/pkcs7-mime; smime-type=signed-data; name=smime.p7m\r\nContent-Transfer-Encoding: base64\r\n\r\n"
+_BLANK_LINE = re.compile(rb"\r?\n[ \t]*\r?\n")
+_BASE64 = re.compile(rb"[A-Za-z0-9+/\s]++={0,2}\s*+\Z")
+
+
+class Purpose(StrEnum):
+    PUBLISH = "publish"
+    REPLACE = "replace"
+
+
+class AnswerError(Exception):
+    """The answer proves nothing; `outcome` says what is wrong with its signature, or is one of the class's own words."""
+
+    def __init__(self, outcome: str) -> None:
+        super().__init__(outcome)
+        self.outcome = outcome
+
+
+OTHER_SIGNER = "other_signer"
+NO_CHALLENGE = "no_challenge"
+
+
+def challenge_of(purpose: Purpose, subject: UUID) -> str:
+    """(1) What a signed answer about this publication or replacement must hold. Raises MissingKeyError."""
+    return f"letterlock-{purpose}-" + cipher_of(PORTAL).digest(str(subject), context=f"challenge:{purpose}")[:_CHALLENGE_DIGITS]
+
+
+def read_answer(message_or_cms: bytes, *, challenge: str, certificate_der: bytes, at: datetime) -> None:
+    """(2) to (4); raises AnswerError. `certificate_der` need not be in the answer: it is at hand."""
+    if len(message_or_cms) > MOST_OCTETS:
+        raise AnswerError(Outcome.TOO_LARGE)
+    trust = Trust((), intermediates=(certificate_der,), revocation=Revocation.IF_GIVEN)
+    verification = isolated.verify(_entity(message_or_cms), at=at, trust=trust)
+    _check_signer(verification, certificate_der)
+    if not any(_holds(text, challenge.encode("ascii")) for text in _texts(verification.content)):
+        raise AnswerError(NO_CHALLENGE)
+
+
+def _entity(answer: bytes) -> bytes:
+    """(2) As one MIME entity."""
+    stripped = answer.strip()
+    if answer[:1] == _SEQUENCE:
+        return _HEAD + base64.encodebytes(answer)
+    armoured = _PEM.match(stripped)
+    return _HEAD + armoured[2].strip() + b"\r\n" if armoured else answer
+
+
+def _check_signer(verification: Verification, certificate_der: bytes) -> None:
+    """(3)."""
+    if not verification.signatures:
+        raise AnswerError(verification.outcome)
+    by_it = [signature for signature in verification.signatures if signature.certificate == certificate_der]
+    if not by_it:
+        first = verification.signatures[0].outcome
+        raise AnswerError(OTHER_SIGNER if first in _ENOUGH else first)
+    for signature in by_it:
+        if signature.outcome not in _ENOUGH:
+            raise AnswerError(signature.outcome)
+
+
+def _texts(content: bytes) -> Iterator[bytes]:
+    """(4) The signed octets as they stand and without the transfer encodings of RFC 2045 section 6; no structure of theirs is believed."""
+    yield content
+    yield binascii.a2b_qp(content)
+    for block in _BLANK_LINE.split(content):
+        if _BASE64.match(block):
+            try:
+                yield base64.b64decode(b"".join(block.split()), validate=True)
+            except binascii.Error:
+                continue
+
+
+def _holds(text: bytes, challenge: bytes) -> bool:
+    return any(line.strip(b"> \t\r") == challenge for line in text.split(b"\n"))

@@ -3,6 +3,7 @@
 The key is the portal's own data key, so that a stolen table cannot be tried with a list of addresses.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from mailer.custody import cipher_of
@@ -13,6 +14,13 @@ from mailer.notices import PORTAL
 def is_erased(match: str) -> bool:
     """Whether the owner of this folded address had it erased and has not come back since. Raises MissingKeyError."""
     return ErasedAddress.objects.filter(digest=_keyed(match)).exists()
+
+
+def erased_among(matches: Iterable[str]) -> set[str]:
+    """Those of many folded addresses that are erased, as `is_erased` tells of one."""
+    cipher = cipher_of(PORTAL)
+    keyed = {cipher.digest(match, context="erased"): match for match in matches}
+    return {keyed[digest] for digest in ErasedAddress.objects.filter(digest__in=list(keyed)).values_list("digest", flat=True)}
 
 
 def keep_out(match: str, *, at: datetime) -> None:

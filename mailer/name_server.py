@@ -1,6 +1,7 @@
 """The DNS as the installation asks it: the system's resolver, or the one that LETTERLOCK_DNS names."""
 
 import dns.exception
+import dns.inet
 import dns.name
 import dns.resolver
 from django.conf import settings
@@ -30,3 +31,13 @@ def texts_at(name: str) -> list[bytes]:
     except dns.exception.DNSException as error:
         raise DnsFault from error
     return [b"".join(record.strings) for record in answer]
+
+
+def asked_addresses_of(host: str) -> list[str]:
+    """The A and AAAA records of a name, or the address that it is already; none where there are none or nobody answers."""
+    if dns.inet.is_address(host):
+        return [host]
+    try:
+        return list(named_resolver().resolve_name(host, lifetime=SECONDS).addresses())
+    except dns.exception.DNSException:
+        return []

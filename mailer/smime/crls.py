@@ -38,12 +38,24 @@ def read_crl(encoding: bytes, authorities: Sequence[bytes], *, at: datetime) -> 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            return _read(x509.load_der_x509_crl(encoding), authorities, at=at)
+            found = x509.load_der_x509_crl(encoding)
+            _check(found, authorities, at=at)
+            return _described(found)
         except _FAULTS as error:
             raise CrlRefused("it is not a revocation list in DER") from error
 
 
-def _read(found: x509.CertificateRevocationList, authorities: Sequence[bytes], *, at: datetime) -> Crl:
+def describe_crl(encoding: bytes) -> Crl:
+    """What a DER CRL says of itself, whoever signed it. Raises CrlRefused."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return _described(x509.load_der_x509_crl(encoding))
+        except _FAULTS as error:
+            raise CrlRefused("it is not a revocation list in DER") from error
+
+
+def _check(found: x509.CertificateRevocationList, authorities: Sequence[bytes], *, at: datetime) -> None:
     # Step 1.
     delta = _extension(found, ExtensionOID.DELTA_CRL_INDICATOR)
     if delta is not None:
@@ -59,6 +71,11 @@ def _read(found: x509.CertificateRevocationList, authorities: Sequence[bytes], *
     # Step 2.
     if not any(_has_signed(x509.load_der_x509_certificate(authority), found) for authority in authorities):
         raise CrlRefused("no authority in the trust store has signed it")
+
+
+def _described(found: x509.CertificateRevocationList) -> Crl:
+    if found.next_update_utc is None:
+        raise CrlRefused("it does not say when the next list comes")
     number = _extension(found, ExtensionOID.CRL_NUMBER)
     scope = _extension(found, ExtensionOID.ISSUING_DISTRIBUTION_POINT)
     return Crl(

@@ -74,6 +74,11 @@ def read_crl(encoding: bytes, authorities: Sequence[bytes], *, at: datetime) -> 
     return _ask("read_crl", lambda values: Crl(*values), encoding, tuple(authorities), at, cell=_PATIENT)
 
 
+def describe_crl(encoding: bytes) -> Crl:
+    """As `crls.describe_crl`: raises CrlRefused. Raises TooSlow, TooLarge and ParsingFailed too."""
+    return _ask("describe_crl", lambda values: Crl(*values), encoding, cell=_PATIENT)
+
+
 def read_mail(message: bytes, openers: Sequence[Opener] = (), *, trust: Trust, at: datetime) -> Reading:
     """As `mail.read_mail`. Raises nothing."""
     return mail.read_mail(message, openers, trust=trust, at=at, peeler=Elsewhere())

@@ -95,5 +95,13 @@ def read_crl(arguments: Any, *blobs: bytes) -> Answer:
         return _error(error)
 
 
-_FUNCTIONS = (peel, judge_sender, read_envelope, verify_entity, read_senders_certificates, judge_certificate, read_crl)
+def describe_crl(arguments: Any, *blobs: bytes) -> Answer:
+    (encoding,) = unpack(arguments, list(blobs))
+    try:
+        return _answer(crls.describe_crl(encoding))
+    except SmimeError as error:
+        return _error(error)
+
+
+_FUNCTIONS = (peel, judge_sender, read_envelope, verify_entity, read_senders_certificates, judge_certificate, read_crl, describe_crl)
 TASKS = {function.__name__: function for function in _FUNCTIONS}

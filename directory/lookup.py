@@ -1,7 +1,7 @@
 """Find the certificates of one address or of a thousand."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -46,22 +46,20 @@ def look_up(addresses: Sequence[EmailAddress], *, usage: Usage, at: datetime) ->
 
 def read_answer(address: EmailAddress, *, at: datetime) -> Ready:
     """The answer ready to send to one address: as `look_up` for encryption, by one read of prepared bytes."""
-    return _in_time({address.match: answers.read_one(address.match)}, at=at)[address.match]
+    ready = answers.read_one(address.match)
+    # Past its change it is computed afresh.
+    return ready if ready.changes_at > at else answers.compute(_shown_certificates([address.match])[address.match], at=at)
 
 
-def read_answers(addresses: Sequence[EmailAddress], *, at: datetime, status_only: bool = False) -> list[Ready]:
-    """The answers to several addresses in their order, without entity tags; with `status_only` their `found` alone counts."""
-    ready = _in_time(answers.read_many([address.match for address in addresses], at=at, status_only=status_only), at=at)
-    return [ready.get(address.match, answers.NONE) for address in addresses]
-
-
-def _in_time(ready: Mapping[str, Ready], *, at: datetime) -> Mapping[str, Ready]:
-    """Those that are past their change are computed afresh."""
-    overdue = [match for match, answer in ready.items() if answer.changes_at <= at]
-    if not overdue:
-        return ready
-    shown = _shown_certificates(overdue)
-    return {**ready, **{match: answers.compute(shown[match], at=at) for match in overdue}}
+def read_answers(addresses: Sequence[EmailAddress], *, at: datetime, status_only: bool = False) -> list[bytes]:
+    """The octets of the answers to several addresses, in their order; with `status_only` they say no more than the status."""
+    ready = answers.read_many([address.match for address in addresses], at=at, status_only=status_only)
+    overdue = [match for match, octets in ready.items() if octets is None]
+    if overdue:
+        shown = _shown_certificates(overdue)
+        ready.update((match, answers.compute(shown[match], at=at).octets(status_only=status_only)) for match in overdue)
+    none = answers.NONE.octets(status_only=status_only)
+    return [ready.get(address.match) or none for address in addresses]
 
 
 class SealingParts(NamedTuple):

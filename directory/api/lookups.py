@@ -18,7 +18,7 @@ from django.views.decorators.csrf import csrf_exempt
 from rest_framework.exceptions import MethodNotAllowed, NotAuthenticated, ParseError
 
 from directory import answers, counts
-from directory.answers import Ready
+from directory.answers import FOUND, MISSED
 from directory.api import quotas
 from directory.api.authentication import actor_of, bearer
 from directory.api.negotiation import DER, JSON, accepted, check_json
@@ -112,7 +112,7 @@ def certificates(request: HttpRequest, media_type: str, token: ApiToken | None) 
         found = look_up([address], usage=usage, at=at or now)[0]
         answer = answers.render(found.selection, changes_at=found.changes_at if at is None else answers.NEVER, receipt=with_receipt)
     counts.note(token, lookups=1, found=answer.found, at=now)
-    return cacheable(object_of(address.address, answer), JSON, answer.etag, answer.changes_at, match=match, now=now)
+    return cacheable(object_of(address.address, answer.tail), JSON, answer.etag, answer.changes_at, match=match, now=now)
 
 
 @_endpoint(("POST",), (JSON,))
@@ -126,38 +126,34 @@ def lookups(request: HttpRequest, media_type: str, token: ApiToken | None) -> Se
     _take(request, token, len(texts), at=now)
     ready = read_answers(addresses, at=now, status_only="certificates" not in fields) if addresses else []
     if inviting is not None:
-        misses = [address for address, answer in zip(addresses, ready, strict=True) if not answer.found]
+        misses = [address for address, octets in zip(addresses, ready, strict=True) if not octets.startswith(FOUND)]
         ask_for_invitations(misses, organization=inviting.organization, actor=actor_of(inviting), at=now)
     left = iter(ready)
     results = [
         _malformed(text) if address is None else result_of(address.address, next(left), fields=fields, invite=invite)
         for text, address in zip(texts, parsed, strict=True)
     ]
-    counts.note(token, lookups=len(texts), found=sum(answer.found for answer in ready), at=now)
-    return batch(results)
+    counts.note(token, lookups=len(texts), found=sum(octets.startswith(FOUND) for octets in ready), at=now)
+    return batch(b",".join(results))
 
 
-def object_of(address: str, answer: Ready) -> bytes:
+def object_of(address: str, octets: bytes) -> bytes:
     """The JSON object of one answer. An address that was parsed holds nothing that JSON escapes."""
-    return b'{"email":"%b",%b' % (address.encode(), answer.tail)
+    return b'{"email":"%b",%b' % (address.encode(), octets)
 
 
-def result_of(address: str, answer: Ready, *, fields: frozenset[str], invite: bool = False) -> bytes:
-    """One result of a batch, with the fields that were asked for."""
-    invitation = b'"invitation":"considered",' if invite and not answer.found else b""
-    status = b'"status":"found"' if answer.found else b'"status":"none"'
-    if "certificates" not in fields:
-        tail = status + b"}"
-    elif "status" in fields:
-        tail = answer.tail
-    else:
-        tail = answer.tail.removeprefix(status + b",")
-    return b'{"email":"%b",%b%b' % (address.encode(), invitation, tail)
+def result_of(address: str, octets: bytes, *, fields: frozenset[str], invite: bool = False) -> bytes:
+    """One result of a batch, with the fields that were asked for; `octets` say no more than the status where that alone is."""
+    found = octets.startswith(FOUND)
+    invitation = b'"invitation":"considered",' if invite and not found else b""
+    if "status" not in fields:
+        octets = octets.removeprefix((FOUND if found else MISSED) + b",")
+    return b'{"email":"%b",%b%b' % (address.encode(), invitation, octets)
 
 
-def batch(results: Sequence[bytes]) -> Sent:
-    """The answer that is made of these results."""
-    return Sent(200, (("Content-Type", JSON), ("Cache-Control", "no-store")), b'{"results":[' + b",".join(results) + b"]}")
+def batch(results: bytes) -> Sent:
+    """The answer that is made of these results, which commas part."""
+    return Sent(200, (("Content-Type", JSON), ("Cache-Control", "no-store")), b'{"results":[%b]}' % results)
 
 
 def cacheable(body: bytes, media_type: str, etag: str, changes_at: datetime, *, match: str | None, now: datetime) -> Sent:

@@ -97,8 +97,8 @@ class Published(NamedTuple):
 
 
 @transaction.atomic
-def publish_new(entries: Sequence[Entry], *, source: Source, actor: str, at: datetime, detail: Mapping[str, object]) -> Published:
-    """Publish entries, no two alike in address and certificate, for mailboxes that are not there yet. `detail` goes into each event.
+def publish_new(entries: Sequence[Entry], *, source: Source, actor: str, at: datetime) -> Published:
+    """Publish entries, no two alike in address and certificate, for mailboxes that are not there yet.
 
     A certificate that the directory has under another mailbox is left: it may have been revoked.
     """
@@ -118,7 +118,7 @@ def publish_new(entries: Sequence[Entry], *, source: Source, actor: str, at: dat
     for number, place in zip(ids, found.done, strict=True):
         entry = entries[place]
         rows[entry.address.match].append(_row(number, mailboxes[entry.address.match], entry, source=source, at=at))
-    _copy(rows, wanted, actor=actor, at=at, detail=detail)
+    _copy(rows, wanted, actor=actor, at=at)
     return found
 
 
@@ -149,16 +149,14 @@ def _row(number: int, mailbox: int, entry: Entry, *, source: Source, at: datetim
     )
 
 
-def _copy(
-    rows: Mapping[str, Sequence[CertificateRow]], addresses: Mapping[str, str], *, actor: str, at: datetime, detail: Mapping[str, object]
-) -> None:
+def _copy(rows: Mapping[str, Sequence[CertificateRow]], addresses: Mapping[str, str], *, actor: str, at: datetime) -> None:
     every = [(match, row) for match, of_mailbox in rows.items() for row in of_mailbox]
     copy_rows("directory_certificate", _CERTIFICATE_COLUMNS, (row for _match, row in every))
     copy_rows("directory_answer", _ANSWER_COLUMNS, _answers(rows, at=at))
     changes = ((ChangeKind.PUBLISHED.value, addresses[match], match, row.fingerprint, actor, at) for match, row in every)
     copy_rows("directory_change", _CHANGE_COLUMNS, changes)
     events = (
-        (at, actor, Verb.CERTIFICATE_PUBLISHED.value, f"certificate:{row.fingerprint}", {"level": row.level, "source": row.source, **detail})
+        (at, actor, Verb.CERTIFICATE_PUBLISHED.value, f"certificate:{row.fingerprint}", {"level": row.level, "source": row.source})
         for _match, row in every
     )
     copy_rows("directory_directoryevent", _EVENT_COLUMNS, events)

@@ -15,6 +15,7 @@ class Verb(StrEnum):
     CERTIFICATE_SUPERSEDED = "certificate.superseded"
     CERTIFICATE_REVOKED = "certificate.revoked"
     CERTIFICATE_ERASED = "certificate.erased"
+    CERTIFICATES_IMPORTED = "certificates.imported"
     CERTIFICATE_JUDGED = "certificate.judged"
     AUTHORITY_ADDED = "authority.added"
     AUTHORITY_REMOVED = "authority.removed"

@@ -1,5 +1,6 @@
 """CAs out of the database: certificates for everybody, keys for the process that has `LETTERLOCK_CA_KEK`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cryptography import x509
@@ -11,6 +12,8 @@ from mailer.ca.errors import NoAuthorityError, TamperedError
 from mailer.ca.profiles import Addresses, AuthorityKey, Issuer, PolicyArc
 from mailer.custody import open_secret, seal_secret
 from mailer.models import Authority
+
+FoldedName = list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,20 @@ def names_one_of_ours(certificate: x509.Certificate) -> bool:
 
     Compared as RFC 5280 section 7.1 does, without case and runs of blanks, and whatever the order: whoever reads the name sees no difference.
     """
-    claimed = _folded(certificate.issuer)
-    ours = Authority.objects.values_list("certificate", flat=True)
-    return any(_folded(x509.load_der_x509_certificate(bytes(der)).subject) == claimed for der in ours)
+    return names_one_of(names_of_ours(), certificate)
 
 
-def _folded(name: x509.Name) -> list[tuple[str, str]]:
+def names_of_ours() -> list[FoldedName]:
+    """The names of these CAs, for `names_one_of`: many certificates are compared with what is read once."""
+    return [_folded(x509.load_der_x509_certificate(bytes(der)).subject) for der in Authority.objects.values_list("certificate", flat=True)]
+
+
+def names_one_of(ours: Sequence[FoldedName], certificate: x509.Certificate) -> bool:
+    """Whether the certificate calls one of them its issuer."""
+    return _folded(certificate.issuer) in ours
+
+
+def _folded(name: x509.Name) -> FoldedName:
     return sorted((part.oid.dotted_string, " ".join(str(part.value).casefold().split())) for part in name)
 
 

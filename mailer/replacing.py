@@ -152,6 +152,14 @@ def stop(secret: str, at: datetime) -> Replacement:
     return row
 
 
+def stop_waiting(replacement_id: UUID, *, actor: str, at: datetime) -> Replacement:
+    """(3) Whoever was shown to own the mailbox says no on a page of their own. Raises UnknownReplacementError, EndedReplacementError."""
+    with transaction.atomic():
+        row = _check(Replacement.objects.select_for_update().filter(pk=replacement_id).first())
+        _end(row, ReplacementStatus.STOPPED, actor=actor, at=at, reason="stopped")
+    return row
+
+
 def forget(match: str, *, actor: str, at: datetime) -> None:
     """Stop all that waits for a folded address, and keep nothing of what it ever replaced. Call it before the mailbox is erased."""
     with transaction.atomic():

@@ -3,7 +3,20 @@
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from portal.views import certificates, dashboard, demo_inbox, errors, letters, look_up, operations, public, send_log, sending, tokens
+from portal.views import (
+    certificates,
+    dashboard,
+    demo_inbox,
+    errors,
+    letters,
+    look_up,
+    operations,
+    public,
+    public_certificates,
+    send_log,
+    sending,
+    tokens,
+)
 
 ORGANIZATION = "organizations/<uuid:organization_id>/"
 
@@ -14,7 +27,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("privacy/", public.privacy, name="privacy"),
     path("accessibility/", public.accessibility, name="accessibility"),
     path("language/<slug:code>/", public.language, name="language"),
-    re_path(r"^certificates/(?P<fingerprint>[0-9a-f]{64})\.(?P<form>crt|pem)$", certificates.certificate_file, name="certificate-file"),
+    re_path(r"^certificates/(?P<fingerprint>[0-9a-f]{64})\.(?P<form>crt|pem|vcf)$", public_certificates.certificate_file, name="certificate-file"),
+    re_path(r"^certificates/(?P<fingerprint>[0-9a-f]{64})/$", public_certificates.certificate, name="certificate-view"),
     path("robots.txt", public.robots, name="robots"),
     path("favicon.ico", public.favicon, name="favicon"),
     path("health/", public.health, name="health"),

@@ -38,6 +38,13 @@ RIGHTS: Mapping[str, Door] = {
     "favicon": everybody(),
     "health": everybody(),
     "certificate-file": everybody(),
+    "certificate-view": everybody(),
+    "publish": everybody(FORM),
+    "mailbox": everybody(FORM),
+    "owner": nobody_here(FORM),
+    "owner-replace": nobody_here(FORM),
+    "owner-erase": nobody_here(FORM),
+    "owner-still-mine": nobody_here(FORM),
     # Outside a demo there are no such pages.
     "demo-inbox": nobody_here(SAFE),
     "demo-inbox-source": nobody_here(SAFE),

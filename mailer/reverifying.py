@@ -1,0 +1,134 @@
+"""Once a year a mailbox is asked whether its certificates are still its own (edge rule 20).
+
+1. A year after its last proof a mail with a link goes to it. The link shows what is published; its POST proves the mailbox for another year.
+2. Whoever has not answered after 14 days is reminded, once.
+3. After 30 days the certificates that were issued elsewhere leave the answers, and a mail says so. What our own CA issued ends by its own validity.
+
+The mails of (1) and (2) count among the proof mails of the address: where those of 24 hours are spent, the question waits.
+"""
+
+from datetime import datetime, timedelta
+from urllib.parse import urljoin
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from django.urls import reverse
+
+from directory import publishing
+from directory.events import record
+from directory.models import Certificate, CertificateStatus, Mailbox, Source
+from directory.x509.names import EmailAddress
+from mailer.models import LinkPurpose, OwnerLink
+from mailer.notices import send_notice
+from mailer.owner_links import actor_of, find_link, store_link
+from mailer.proof_budget import spent
+
+YEAR = timedelta(days=365)
+REMIND_AFTER, END_AFTER = timedelta(days=14), timedelta(days=30)
+CHUNK = 500
+WORKER = "system:worker"
+
+
+def ask_due(*, at: datetime) -> int:
+    """(1) Ask the mailboxes whose proof is a year old, oldest first; returns how many were asked."""
+    due = _with_foreign_certificates(Mailbox.objects.filter(proven_at__lte=at - YEAR, reverify_asked_at=None, erased_at=None), at=at)
+    return sum(_ask(pk, at=at) for pk in due.order_by("proven_at").values_list("pk", flat=True)[:CHUNK])
+
+
+def remind_due(*, at: datetime) -> int:
+    """(2) Remind those that have not answered; returns how many."""
+    waiting = Mailbox.objects.filter(reverify_asked_at__lte=at - REMIND_AFTER, reverify_asked_at__gt=at - END_AFTER, erased_at=None)
+    later = OwnerLink.objects.filter(match=OuterRef("match"), purpose=LinkPurpose.REVERIFY, created_at__gt=OuterRef("reverify_asked_at"))
+    due = _with_foreign_certificates(waiting, at=at).filter(~Exists(later))
+    return sum(_remind(pk, at=at) for pk in due.order_by("reverify_asked_at").values_list("pk", flat=True)[:CHUNK])
+
+
+def end_due(*, at: datetime) -> int:
+    """(3) Take out of the answers what nobody said is still theirs, and say so by mail; returns how many mailboxes."""
+    over = Mailbox.objects.filter(reverify_asked_at__lte=at - END_AFTER, erased_at=None).order_by("reverify_asked_at")
+    return sum(_end(pk, at=at) for pk in over.values_list("pk", flat=True)[:CHUNK])
+
+
+def confirm(secret: str, *, at: datetime) -> OwnerLink:
+    """(1) The mailbox is still read, and its certificates stay for another year. Raises the errors of `find_link`."""
+    link = find_link(secret, purpose=LinkPurpose.REVERIFY, at=at)
+    with transaction.atomic():
+        publishing.note_proof(match=link.match, at=at)
+        record(actor=actor_of(link), verb="mailbox.proven_again", subject=f"owner_link:{link.id}", at=at)
+    return link
+
+
+@transaction.atomic
+def renew(old: OwnerLink, *, at: datetime) -> OwnerLink | None:
+    """Mail a new link in place of one that is too old, to the same address; None where the address has had its mails."""
+    address = EmailAddress.parse(old.address)
+    mailbox = Mailbox.objects.filter(match=address.match).first()
+    if mailbox is None or spent(address.match, at=at):
+        return None
+    return _mail(mailbox, actor=actor_of(old), at=at)
+
+
+@transaction.atomic
+def _ask(pk: int, *, at: datetime) -> bool:
+    mailbox = (
+        Mailbox.objects.select_for_update(skip_locked=True).filter(pk=pk, reverify_asked_at=None, erased_at=None, proven_at__lte=at - YEAR).first()
+    )
+    if mailbox is None or spent(mailbox.match, at=at):
+        return False
+    Mailbox.objects.filter(pk=pk).update(reverify_asked_at=at)
+    mailbox.reverify_asked_at = at
+    _mail(mailbox, actor=WORKER, at=at)
+    record(actor=WORKER, verb="mailbox.asked_again", subject=f"mailbox:{pk}", at=at)
+    return True
+
+
+@transaction.atomic
+def _remind(pk: int, *, at: datetime) -> bool:
+    mailbox = Mailbox.objects.select_for_update(skip_locked=True).filter(pk=pk, reverify_asked_at__isnull=False, erased_at=None).first()
+    if mailbox is None or spent(mailbox.match, at=at):
+        return False
+    _mail(mailbox, actor=WORKER, at=at)
+    record(actor=WORKER, verb="mailbox.reminded", subject=f"mailbox:{pk}", at=at)
+    return True
+
+
+@transaction.atomic
+def _end(pk: int, *, at: datetime) -> bool:
+    mailbox = Mailbox.objects.select_for_update(skip_locked=True).filter(pk=pk, reverify_asked_at__lte=at - END_AFTER, erased_at=None).first()
+    if mailbox is None:
+        return False
+    ended = list(_foreign(at=at).filter(mailbox=mailbox).order_by("id"))
+    for certificate in ended:
+        publishing.supersede(certificate=certificate, actor=WORKER, at=at)
+    # Asked no more: whoever publishes again proves the mailbox by it.
+    Mailbox.objects.filter(pk=pk).update(reverify_asked_at=None, proven_at=None)
+    record(actor=WORKER, verb="mailbox.proof_lapsed", subject=f"mailbox:{pk}", at=at, detail={"certificates": len(ended)})
+    if ended:
+        context = {
+            "address": mailbox.address,
+            "certificates": ended,
+            "days": END_AFTER.days,
+            "url": urljoin(settings.LETTERLOCK_URL, reverse("publish")),
+        }
+        send_notice(to=EmailAddress.parse(mailbox.address), kind="proof_lapsed", context=context, actor=WORKER, at=at)
+    return True
+
+
+def _mail(mailbox: Mailbox, *, actor: str, at: datetime) -> OwnerLink:
+    asked = mailbox.reverify_asked_at or at
+    context = {
+        "certificates": list(_foreign(at=at).filter(mailbox=mailbox).order_by("-published_at")),
+        "is_reminder": asked < at,
+        "ends_at": asked + END_AFTER,
+    }
+    return store_link(EmailAddress.parse(mailbox.address), purpose=LinkPurpose.REVERIFY, kind="reverify", context=context, actor=actor, at=at)
+
+
+def _foreign(*, at: datetime) -> QuerySet[Certificate]:
+    """Live certificates that were issued elsewhere."""
+    return Certificate.objects.filter(status=CertificateStatus.PUBLISHED, not_after__gt=at).exclude(source=Source.ISSUED)
+
+
+def _with_foreign_certificates(mailboxes: QuerySet[Mailbox], *, at: datetime) -> QuerySet[Mailbox]:
+    return mailboxes.filter(Exists(_foreign(at=at).filter(mailbox=OuterRef("pk"))))

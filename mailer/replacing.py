@@ -1,11 +1,11 @@
 """Replacing a live certificate: its holder is told and may stop it, or its key agrees (edge rule 15).
 
-1. What was proven is compared with what the mailbox has live: certificates of other keys for the same use. What the CA of this house issued to the
-   same organisation is none of them.
+1. What was proven is compared with what the mailbox has live, or had within the last 48 hours: certificates of other keys for the same use. What
+   the CA of this house issued to the same organisation is none of them.
 2. Where there is none, it is published at once.
 3. Else it waits for 48 hours. The mailbox is mailed a link that stops it; an organisation whose certificate it is finds it among its events.
 4. Then it is judged once more and published, and what it can do all of is superseded. What the CA issued to an organisation ends by revocation alone.
-5. A signed answer by every key that it replaces does (4) at once. A key that cannot sign cannot agree.
+5. A signed answer by every key that it replaces does (4) at once. A key that cannot sign cannot agree, nor can one that was revoked.
 
 Rows are locked in the order replacement, mailbox, then publication or issuance.
 """
@@ -19,6 +19,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.urls import reverse
 
 from directory.errors import DirectoryError, RevokedCertificateError
@@ -31,7 +32,7 @@ from directory.x509.gate import check_publishable
 from directory.x509.names import EmailAddress
 from mailer import publication_states
 from mailer.activating import activate, withdraw
-from mailer.answering import Purpose, challenge_of, read_answer
+from mailer.answering import AnswerError, Purpose, challenge_of, read_answer
 from mailer.ca.errors import AuthorityError
 from mailer.identities import IdentityError
 from mailer.inviting import SECRET_BYTES, digest_of
@@ -126,13 +127,15 @@ def publish_or_wait(
 
 
 def replaced_by(row: Replacement, parsed: ParsedCertificate, *, at: datetime) -> list[Certificate]:
-    """(1) The live certificates whose holder must be asked before this one is published."""
-    mailbox = Certificate.objects.filter(mailbox__match=row.match, status=CertificateStatus.PUBLISHED, not_after__gt=at)
-    if mailbox.filter(fingerprint=parsed.fingerprint).exists():
+    """(1) The certificates whose holder must be asked before this one is published."""
+    mailbox = Certificate.objects.filter(mailbox__match=row.match, not_after__gt=at)
+    if mailbox.filter(status=CertificateStatus.PUBLISHED, fingerprint=parsed.fingerprint).exists():
         return []
+    # Whoever reads the mailbox for an hour could else take the old one out of the way first.
+    just_ended = Q(status__in=[CertificateStatus.SUPERSEDED, CertificateStatus.REVOKED], ended_at__gt=at - WAIT)
     return [
         old
-        for old in mailbox.select_related("mailbox", "organization").order_by("id")
+        for old in mailbox.filter(Q(status=CertificateStatus.PUBLISHED) | just_ended).select_related("mailbox", "organization").order_by("id")
         if bytes(old.spki) != parsed.spki
         and ((old.can_sign and parsed.can_sign) or (old.can_encrypt and parsed.can_encrypt))
         and not (_is_issued_to_an_organization(old) and old.organization_id == row.organization_id)
@@ -181,8 +184,9 @@ def challenge(row: Replacement) -> str:
 
 
 def can_agree(row: Replacement, *, at: datetime) -> bool:
-    """(5) Whether every key that it replaces can sign."""
-    return all(old.can_sign for old in replaced_by(row, parse_certificate(bytes(row.der)), at=at))
+    """(5) Whether every key that it replaces can sign, and may still speak for its holder."""
+    replaced = replaced_by(row, parse_certificate(bytes(row.der)), at=at)
+    return all(old.can_sign and old.status != CertificateStatus.REVOKED for old in replaced)
 
 
 def accept_old_key(replacement_id: UUID, answer: bytes, *, at: datetime) -> Replacement:
@@ -191,6 +195,8 @@ def accept_old_key(replacement_id: UUID, answer: bytes, *, at: datetime) -> Repl
     parsed = parse_certificate(bytes(found.der))
     agreed = set()
     for old in replaced_by(found, parsed, at=at):
+        if old.status == CertificateStatus.REVOKED:
+            raise AnswerError(Outcome.REVOKED)
         read_answer(answer, challenge=challenge(found), certificate_der=bytes(old.der), at=at)
         agreed.add(old.pk)
     judged = _judge(found, at=at)

@@ -83,6 +83,7 @@ def give_consent(secret: str, *, at: datetime) -> tuple[Consent, list[Certificat
             for same in same_certificates(consent).filter(status=ConsentStatus.AWAITING_CONSENT):
                 move(same, ConsentStatus.GIVEN, actor=actor, at=at, answered_at=at)
             answer_invitations(consent.match, at=at)
+            consent.refresh_from_db()
     if is_revoked or refusal is not None:
         raise UnpublishableConsentError from refusal
     return consent, published

@@ -31,7 +31,7 @@ class SignedMail(BaseParser):
 
     media_type = "message/rfc822"
 
-    def parse(self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> bytes:  # noqa: ARG002
+    def parse(self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:  # noqa: ARG002
         # One octet more than is taken, so that what is too large is seen to be.
         return bytes(stream.read(MOST_OCTETS + 1))
 
@@ -79,7 +79,7 @@ def _token(request: Request) -> ApiToken:
 def _mail(request: Request) -> bytes:
     length = request.META.get("CONTENT_LENGTH") or "0"
     # Before it is read, where it says so; and where it does not, once the parser has stopped.
-    mail = None if length.isdigit() and int(length) > MOST_OCTETS else request.data
+    mail: object = None if length.isdigit() and int(length) > MOST_OCTETS else request.data
     if mail is None or (isinstance(mail, bytes) and len(mail) > MOST_OCTETS):
         raise Problem(413, _("Too large"), _("A mail that is handed in has at most 10 MB."), kind="too-large")
     if not isinstance(mail, bytes) or not mail.strip():

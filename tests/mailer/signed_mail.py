@@ -22,9 +22,9 @@ _BOUNDARY = b"=-between-parts"
 
 
 def crl(issuer: Holder, *, at: datetime, revoked: Sequence[Holder] = ()) -> bytes:
-    """What an authority says of its certificates, for a week."""
+    """What an authority says of its certificates, for two months."""
     builder = x509.CertificateRevocationListBuilder().issuer_name(issuer.certificate.subject)
-    builder = builder.last_update(at - timedelta(hours=1)).next_update(at + timedelta(days=7)).add_extension(x509.CRLNumber(1), critical=False)
+    builder = builder.last_update(at - timedelta(hours=1)).next_update(at + timedelta(days=60)).add_extension(x509.CRLNumber(1), critical=False)
     builder = builder.add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key()), critical=False)
     for holder in revoked:
         entry = x509.RevokedCertificateBuilder().serial_number(holder.certificate.serial_number).revocation_date(at - timedelta(hours=2))

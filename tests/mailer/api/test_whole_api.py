@@ -24,6 +24,7 @@ from schemathesis.specs.openapi.checks import content_type_conformance, response
 from directory.tokens import SCOPES, make_token
 from mailer.models import SigningIdentity
 from tests.mailer.letters import publish_for
+from tests.mailer.signed_mail import mail, signature
 from tests.pki import Authority, Usage
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
@@ -90,6 +91,8 @@ def known(authority: Authority, token: str, address: str, now: datetime) -> Mapp
         for key in ("first", "second")
     )
     handed_in = requests.post(f"{address}/api/v1/publications", carol.pem, headers={**headers, "Content-Type": "text/plain"}, timeout=30).json()["id"]
+    signed = mail(signature(dora := authority.leaf("dora@example.net"), [dora.der, authority.issuer.der]), sender="dora@example.net")
+    taken = requests.post(f"{address}/api/v1/contributions", signed, headers={**headers, "Content-Type": "message/rfc822"}, timeout=30).json()["id"]
     return {
         "GET /api/v1/certificates": {"query": {"email": "bob@example.net", "receipt": "1"}},
         "POST /api/v1/lookups": {"body": {"emails": ["bob@example.net", "charlie@example.com", "x"]}, "media_type": "application/json"},
@@ -98,6 +101,8 @@ def known(authority: Authority, token: str, address: str, now: datetime) -> Mapp
         "GET /api/v1/messages/{message_id}": {"path_parameters": {"message_id": first}},
         "POST /api/v1/messages/{message_id}/cancel": {"path_parameters": {"message_id": second}},
         "POST /api/v1/publications": {"body": carol.der, "media_type": "application/pkix-cert"},
+        "POST /api/v1/contributions": {"body": signed, "media_type": "message/rfc822"},
+        "GET /api/v1/contributions/{contribution_id}": {"path_parameters": {"contribution_id": taken}},
         "GET /api/v1/publications/{publication_id}": {"path_parameters": {"publication_id": handed_in}},
     }
 

@@ -21,7 +21,7 @@ SIGN_IN = "admin:login"
 PATTERNS = list(routes())
 NAMES = sorted(name for name, _ in PATTERNS)
 # RFC 8058 has mail programs POST here without cookies: the secret in the address is what allows it.
-WITHOUT_COOKIES = {"invitation-never"}
+WITHOUT_COOKIES = {"consent-never", "invitation-never"}
 FORMS = sorted(name for name, door in RIGHTS.items() if "POST" in door.methods and not name.startswith("api-"))
 
 

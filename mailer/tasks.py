@@ -17,11 +17,13 @@ from mailer import (
     notices,
     nss_roots,
     outbox,
+    owner_links,
     proving,
     reconciling,
     rejudging,
     replacing,
     retention,
+    reverifying,
     revoking,
     sending,
 )
@@ -97,3 +99,11 @@ def rejudge_due() -> None:
 @shared_task
 def refresh_roots() -> None:
     nss_roots.refresh_roots(actor=WORKER, at=timezone.now())
+
+
+@shared_task
+def ask_owners_again() -> None:
+    reverifying.end_due(at=timezone.now())
+    reverifying.remind_due(at=timezone.now())
+    reverifying.ask_due(at=timezone.now())
+    owner_links.forget_links(at=timezone.now())

@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import django_stubs_ext
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.utils.translation import gettext_lazy as _
 
@@ -274,7 +275,12 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "retention": {"task": "mailer.tasks.keep_within_time", "schedule": 3600.0, "options": {"expires": 600}},
     "checks": {"task": "onboarding.tasks.check_waiting", "schedule": 60.0, "options": {"expires": 60}},
     "registrations": {"task": "onboarding.tasks.forget_registrations", "schedule": 3600.0, "options": {"expires": 600}},
+    "owners": {"task": "mailer.tasks.ask_owners_again", "schedule": 3600.0, "options": {"expires": 600}},
     "crl": {"task": "mailer.tasks.renew_crls", "schedule": 60.0, "options": {"expires": 60}},
+    "foreign_crls": {"task": "mailer.tasks.fetch_revocation_lists", "schedule": 600.0, "options": {"expires": 600}},
+    "rejudging": {"task": "mailer.tasks.rejudge_due", "schedule": 60.0, "options": {"expires": 60}},
+    # By the calendar: a week's interval would begin anew with each start of beat.
+    "roots": {"task": "mailer.tasks.refresh_roots", "schedule": crontab(minute="17", hour="3", day_of_week="sun"), "options": {"expires": 3600}},
 }
 
 REST_FRAMEWORK = {

@@ -145,7 +145,7 @@ def _read_pem(lines: Lines) -> Iterator[FileEntry | Unreadable]:
 def _block(start: int, label: bytes, body: list[bytes]) -> Iterator[FileEntry | Unreadable]:
     if label.endswith(b"PRIVATE KEY"):
         yield Unreadable(start, PrivateKeyInUploadError("The file holds a private key."))
-    elif label in _PLAIN_LABELS and b":" not in body[0]:
+    elif label in _PLAIN_LABELS and b":" not in b"".join(body[:1]):
         yield _decoded(start, b"".join(body), None)
     else:
         yield from _split(start, b"-----BEGIN %b-----\n%b\n-----END %b-----\n" % (label, b"\n".join(body), label), None)

@@ -1,5 +1,6 @@
 """The client that waits for its answers."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -12,7 +13,7 @@ import httpx
 from .answers import AcceptedMessage, Lookup
 from .cache import Cache
 from .errors import TransportError, UnusableAnswerError
-from .protocol import Api, Asking, Failure, Pause, Request, Response, Server
+from .protocol import LOOKUP_PATH, Api, Asking, Failure, Pause, Request, Response, Server
 
 T = TypeVar("T")
 SECONDS = 10.0
@@ -22,6 +23,17 @@ RETRIES = 2
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+def _without_addresses(record: logging.LogRecord) -> bool:
+    """httpx writes each request's whole address into the log: who is written to does not belong there."""
+    if isinstance(record.args, tuple):
+        told = (part.copy_with(query=None) if isinstance(part, httpx.URL) and part.path.endswith(LOOKUP_PATH) else part for part in record.args)
+        record.args = tuple(told)
+    return True
+
+
+logging.getLogger("httpx").addFilter(_without_addresses)
 
 
 class Client:

@@ -35,6 +35,7 @@ from .errors import (
     UnusableAnswerError,
 )
 
+LOOKUP_PATH = "/api/v1/certificates"
 MOST_ADDRESSES = 1000
 MOST_ANSWER_OCTETS = 4 * 1024 * 1024
 # An address has seldom more than two certificates of 2 KB; what is over is not believed to be an answer.
@@ -139,6 +140,14 @@ def parse_address(text: str) -> EmailAddress:
         raise BadAddressError(text, str(error)) from error
 
 
+def distinct(addresses: Iterable[EmailAddress]) -> list[EmailAddress]:
+    """Each mailbox once, as it is written first."""
+    found: dict[str, EmailAddress] = {}
+    for address in addresses:
+        found.setdefault(address.match, address)
+    return list(found.values())
+
+
 class Api:
     """The questions. `patience` is how many seconds may be waited in all where the server says 429, `retries` how often what failed is repeated."""
 
@@ -158,7 +167,7 @@ class Api:
         if kept is not None and kept.fresh_until > at:
             return kept.lookup
         headers = {"if-none-match": kept.etag} if kept is not None and kept.etag else {}
-        response = yield from self._exchange(Request("GET", f"/api/v1/certificates?{urlencode(query)}", headers))
+        response = yield from self._exchange(Request("GET", f"{LOOKUP_PATH}?{urlencode(query)}", headers))
         if kept is not None and headers and response.status == HTTPStatus.NOT_MODIFIED:
             self.cache.confirm(key, kept, response.headers, at=at)
             return kept.lookup
@@ -171,7 +180,7 @@ class Api:
         texts = list(texts)
         _check_usage(usage)
         parsed = [_try_address(text) for text in texts]
-        wanted = list({address.match: address for address in parsed if address is not None}.values())
+        wanted = distinct(address for address in parsed if address is not None)
         if usage == "encrypt" and moment is None:
             found = yield from self._batches(wanted)
         else:

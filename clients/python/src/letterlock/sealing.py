@@ -23,7 +23,7 @@ from .checking import to_encrypt_to
 from .client import Client, now
 from .errors import ContentRefusedError, NoCertificateError
 from .keys import OwnKey
-from .protocol import parse_address
+from .protocol import distinct, parse_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ def compose(
 
 def _addresses(sender: str, recipients: str | Iterable[str]) -> tuple[EmailAddress, list[EmailAddress]]:
     texts = [recipients] if isinstance(recipients, str) else list(recipients)
-    addresses = list({address.match: address for address in map(parse_address, texts)}.values())
+    addresses = distinct(map(parse_address, texts))
     if not addresses:
         raise ContentRefusedError("there is no recipient", field="recipients")
     return parse_address(sender), addresses

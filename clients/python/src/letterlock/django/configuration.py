@@ -73,5 +73,13 @@ class Configuration:
         return [] if self.recipient_roots is None else load_certificates(self.recipient_roots)
 
 
+def close_clients() -> None:
+    """Close the process's connections to portals; the next mail opens its own."""
+    with _lock:
+        for client in _clients.values():
+            client.close()
+        _clients.clear()
+
+
 _clients: dict[tuple[object, ...], Client] = {}
 _lock = threading.Lock()

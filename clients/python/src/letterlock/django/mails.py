@@ -3,7 +3,7 @@
 import email.message
 from collections.abc import Iterable
 from dataclasses import dataclass
-from email.utils import parseaddr
+from email.utils import getaddresses
 from typing import Any
 
 from django.core.mail import EmailMessage
@@ -12,7 +12,7 @@ from django.utils.html import strip_tags
 from letterlock._core.directory.x509.names import EmailAddress
 from letterlock._core.mailer.smime.entity import Attachment, Content
 from letterlock.errors import BadAddressError, ContentRefusedError
-from letterlock.protocol import parse_address
+from letterlock.protocol import distinct, parse_address
 
 KEY_HEADER = "Idempotency-Key"
 # The message says these in another way, or they hold for every mail that is sealed.
@@ -44,14 +44,15 @@ def read(message: EmailMessage) -> Mail:
         raise UnsupportedMailError(f"header fields that cannot be sealed: {', '.join(unknown)[:200]}", field="headers")
     if any(_mailbox(reply)[1].match != sender.match for reply in message.reply_to):
         raise UnsupportedMailError("answers can go to the sender alone: Reply-To cannot be sealed", field="reply_to")
-    recipients = tuple({address.match: address for _name, address in map(_mailbox, message.recipients())}.values())
+    recipients = tuple(distinct(_mailbox(recipient)[1] for recipient in message.recipients()))
     return Mail(sender, name, recipients, _content(message), headers.get("message-id", ""), headers.get(KEY_HEADER.lower(), ""))
 
 
 def _mailbox(text: str) -> tuple[str, EmailAddress]:
-    name, address = parseaddr(str(text))
-    if not address or any(character in str(text) for character in "\r\n\0"):
-        raise BadAddressError(str(text), "it cannot be read")
+    found = getaddresses([str(text)])
+    if len(found) != 1 or any(character in str(text) for character in "\r\n\0"):
+        raise BadAddressError(str(text), "it cannot be read as one")
+    name, address = found[0]
     return name, parse_address(address)
 
 

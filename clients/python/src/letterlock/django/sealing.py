@@ -14,6 +14,7 @@ from letterlock.client import now
 from letterlock.errors import LetterlockError
 from letterlock.handing import mail_options
 from letterlock.keys import OwnKey
+from letterlock.protocol import distinct
 from letterlock.sealing import Options, SealedMail, compose
 
 from .configuration import Configuration
@@ -62,7 +63,7 @@ class SealingEmailBackend(EmailBackend):
 
     def _answers(self, mails: Sequence[Mail]) -> dict[str, Lookup]:
         """One look-up for all, by the folded address."""
-        wanted = list({address.match: address for mail in mails for address in mail.recipients}.values())
+        wanted = distinct(address for mail in mails for address in mail.recipients)
         client = self._configuration.client()
         found = [client.look_up(wanted[0].address)] if len(wanted) == 1 else client.look_up_many(address.address for address in wanted)
         return {address.match: lookup for address, lookup in zip(wanted, found, strict=True)}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from bench import commands, end_to_end, growth, ledger, lookups, memory, sealing
+from bench import bulk, commands, end_to_end, growth, ledger, lookups, memory, sealing
 from bench.errors import NotMeasuredError
 from bench.rows import Goal, Row, missing, table, write
 
@@ -24,6 +24,7 @@ GROUPS = {
     "sealing": Group(sealing.rows, sealing.GOALS),
     "lookups": Group(lookups.rows, lookups.GOALS),
     "growth": Group(growth.rows, growth.GOALS),
+    "import": Group(bulk.rows, bulk.GOALS),
     "ledger": Group(ledger.rows, ledger.GOALS),
     "memory": Group(memory.rows, memory.GOALS),
     "end-to-end": Group(end_to_end.rows, end_to_end.GOALS),

@@ -128,7 +128,7 @@ def issue_pending(*, at: datetime) -> int:
     with SignerClient(settings.LETTERLOCK_SIGNER_SOCKET) as signer:
         for number, issuance_id in enumerate(claimed):
             try:
-                _advance(issuance_id, signer=signer, kek=kek, at=at)
+                published += _advance(issuance_id, signer=signer, kek=kek, at=at)
             except SignerDroppedError as error:
                 # The row keeps its claim: if it is what ends the connection, the others come first.
                 _log.warning("issuance %s stays open: %s", issuance_id, error)
@@ -143,8 +143,6 @@ def issue_pending(*, at: datetime) -> int:
             except (AuthorityError, DirectoryError, IdentityError, X509Error):
                 # An alarm. The row keeps its claim, so that it is tried again, and the others are not held up.
                 _log.exception("issuance %s stays open", issuance_id)
-            else:
-                published += 1
     return published
 
 
@@ -162,8 +160,8 @@ def _claim(*, at: datetime) -> list[UUID]:
     return claimed
 
 
-def _advance(issuance_id: UUID, *, signer: SignerClient, kek: bytes, at: datetime) -> None:
-    """Take one row from the state it is in to the end."""
+def _advance(issuance_id: UUID, *, signer: SignerClient, kek: bytes, at: datetime) -> bool:
+    """Take one row from the state it is in to the end; whether its certificate was published."""
     row = Issuance.objects.select_related("organization", "identity").get(pk=issuance_id)
     if row.status == IssuanceStatus.INTENDED:
         _assign(row, kek=kek, at=at)
@@ -171,7 +169,7 @@ def _advance(issuance_id: UUID, *, signer: SignerClient, kek: bytes, at: datetim
         _redate(row, at=at)
     # (4) The signer answers with the same certificate however often it is asked.
     der = bytes(row.certificate) if row.status == IssuanceStatus.ISSUED and row.certificate else signer.issue(row.id)
-    _publish(row, der, at=at)
+    return _publish(row, der, at=at)
 
 
 @dataclass(frozen=True)
@@ -238,8 +236,8 @@ def _identity_id(row: Issuance) -> UUID:
     return row.identity_id
 
 
-def _publish(row: Issuance, der: bytes, *, at: datetime) -> None:
-    """(10). Where it replaces somebody else's live certificate, the claim is kept until `mailer.replacing` is to have published it."""
+def _publish(row: Issuance, der: bytes, *, at: datetime) -> bool:
+    """(10). Where it replaces somebody else's live certificate, the claim is kept until `mailer.replacing` is to have published it: False."""
     with transaction.atomic():
         published = publish_or_wait(
             address=EmailAddress.parse(row.address),
@@ -255,6 +253,7 @@ def _publish(row: Issuance, der: bytes, *, at: datetime) -> None:
             Issuance.objects.filter(pk=row.id).update(lease_until=max(published.publish_at, at) + LEASE)
         else:
             activate(row, published, actor=ACTOR, at=at)
+    return not isinstance(published, Replacement)
 
 
 def _close(issuance_id: UUID, error: RefusedError, *, at: datetime) -> None:

@@ -77,6 +77,12 @@ def portal(live_server: LiveServer, settings: Settings) -> str:
 
 
 @pytest.fixture
+def reach(portal: str, token: str) -> dict[str, str]:
+    """The environment in which the command finds the portal."""
+    return {"LETTERLOCK_URL": portal, "LETTERLOCK_TOKEN": token}
+
+
+@pytest.fixture
 def client(portal: str) -> Iterator[Client]:
     """A client without a token."""
     with Client(portal) as made:

@@ -20,11 +20,11 @@ Command = Callable[..., subprocess.CompletedProcess[bytes]]
 
 
 @pytest.fixture
-def command(portal: str, token: str, tmp_path: Path) -> Command:
+def command(reach: dict[str, str], tmp_path: Path) -> Command:
     """Run `letterlock` with arguments; `given` is its standard input."""
 
     def run(*arguments: str, given: bytes = b"", **variables: str) -> subprocess.CompletedProcess[bytes]:
-        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE), "LETTERLOCK_URL": portal, "LETTERLOCK_TOKEN": token, **variables}
+        environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(SOURCE), **reach, **variables}
         program = [sys.executable, "-m", "letterlock", *arguments]
         return subprocess.run(program, input=given, capture_output=True, cwd=tmp_path, env=environment, timeout=60, check=False)
 

@@ -207,7 +207,8 @@ def _judge_path(ground: _Ground, path: ValidationPath) -> Outcome:
     if outcome is not Outcome.VERIFIED:
         return outcome
     certificates = list(path.iter_certs(include_root=False))
-    if not all(may_be_for_mail(authority) for authority in certificates[:-1]):
+    # A root that signs mail itself is nobody's certificate.
+    if not certificates or not all(may_be_for_mail(authority) for authority in certificates[:-1]):
         return Outcome.UNTRUSTED
     # RFC 9598 section 6: the limits are on these too, which the library does not know. Not to weigh them is to refuse them.
     if international_mailboxes(certificates[-1]) and any(limits_addresses(authority) for authority in path.iter_certs(include_root=True)):

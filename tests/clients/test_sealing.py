@@ -189,6 +189,7 @@ def test_what_it_made_is_verified_by_it(client: Client, key: OwnKey, publish: Pu
     assert verdict.certificate == key.certificate.der
     assert verify(mail.message, trust=trust).outcome is Outcome.NOT_OPENED
     assert verify(mail.message, trust=trust_in([Authority("Charlie").root.der]), keys=opening).outcome is Outcome.UNTRUSTED
+    assert verify(mail.message, trust=trust_in([key.certificate.der]), keys=opening).outcome is Outcome.UNTRUSTED
     assert verify(mail.message, trust=trust, keys=opening, at=datetime.now(UTC) + timedelta(days=800)).outcome is Outcome.NOT_VALID_THEN
     strict = trust_in([authority.root.der], revocation=True)
     assert verify(mail.message, trust=strict, keys=opening).outcome is Outcome.UNKNOWN_REVOCATION

@@ -1,0 +1,193 @@
+"""Once a year a mailbox is asked whether its certificates are still its own; nothing leaves the answers without a mail that says so."""
+
+import re
+from datetime import datetime, timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from directory.lookup import encryption_certificates
+from directory.models import Certificate, CertificateStatus, DirectoryEvent, Mailbox
+from directory.publishing import erase, note_proof
+from directory.x509.names import EmailAddress
+from mailer import tasks
+from mailer.models import LinkPurpose, Notice, OwnerLink, SigningIdentity
+from mailer.notices import deliver_notices
+from mailer.owner_links import ExpiredOwnerLinkError, UnknownOwnerLinkError, forget_links, mail_link
+from mailer.reverifying import END_AFTER, REMIND_AFTER, YEAR, ask_due, confirm, end_due, remind_due
+from portal.running.inbox import InboxServer
+from tests.mailer.letters import Desk, publish_for
+
+TO = "Dora@people.example.net"
+DORA = EmailAddress.parse(TO)
+DAY = timedelta(days=1)
+pytestmark = pytest.mark.django_db
+
+
+def proven(desk: Desk, at: datetime, address: str = TO) -> Certificate:
+    """A certificate of a mailbox that was proven then, valid for long enough."""
+    certificate = publish_for(desk.authority.leaf(address, days=(-400, 800)), address, at=at)
+    note_proof(match=certificate.mailbox.match, at=at)
+    return certificate
+
+
+def secret_in(inbox_server: InboxServer, at: datetime, to: str = TO) -> str:
+    """What the last mail's link holds."""
+    deliver_notices(at=at)
+    found = re.search(r"/mailbox/([\w-]+)/still-mine/", inbox_server.inbox.mails(to)[-1].content.decode().replace("=\r\n", ""))
+    assert found
+    return found[1]
+
+
+def is_answered(at: datetime) -> bool:
+    return bool(encryption_certificates([DORA.match], at=at)[DORA.match])
+
+
+def test_it_asks_after_a_year_and_not_before(desk: Desk, now: datetime) -> None:
+    proven(desk, now - YEAR)
+    assert ask_due(at=now - timedelta(seconds=1)) == 0
+    assert ask_due(at=now) == 1
+    assert ask_due(at=now + DAY) == 0, "once"
+    assert [(notice.kind, notice.match) for notice in Notice.objects.all()] == [("reverify", DORA.match)]
+    assert DirectoryEvent.objects.filter(verb="mailbox.asked_again", subject=f"mailbox:{Mailbox.objects.get().pk}").count() == 1
+
+
+def test_one_press_keeps_it_for_another_year(inbox_server: InboxServer, client: Client, desk: Desk) -> None:
+    now = timezone.now()
+    certificate = proven(desk, now - YEAR)
+    ask_due(at=now)
+    path = f"/mailbox/{secret_in(inbox_server, now)}/still-mine/"
+    page = client.get(path)
+    assert page.status_code == 200
+    assert certificate.fingerprint[:4] in page.text
+    assert Mailbox.objects.get().reverify_asked_at is not None, "a GET answers nothing: mail scanners follow links"
+    assert client.post(path).status_code == 200
+    mailbox = Mailbox.objects.get()
+    assert mailbox.reverify_asked_at is None
+    assert mailbox.proven_at is not None
+    assert now <= mailbox.proven_at
+    link = OwnerLink.objects.get()
+    assert DirectoryEvent.objects.get(verb="mailbox.proven_again").actor == f"owner:{link.id}"
+    assert end_due(at=now + END_AFTER + DAY) == 0
+    assert ask_due(at=now + YEAR - DAY) == 0
+    assert ask_due(at=now + YEAR + DAY) == 1
+
+
+def test_it_reminds_once(desk: Desk, now: datetime) -> None:
+    proven(desk, now - YEAR)
+    ask_due(at=now)
+    assert remind_due(at=now + REMIND_AFTER - DAY) == 0
+    assert remind_due(at=now + REMIND_AFTER) == 1
+    assert remind_due(at=now + REMIND_AFTER + DAY) == 0
+    assert Notice.objects.filter(kind="reverify").count() == 2
+
+
+def test_the_reminder_calls_itself_one(inbox_server: InboxServer, desk: Desk, now: datetime) -> None:
+    proven(desk, now - YEAR)
+    ask_due(at=now)
+    deliver_notices(at=now)
+    remind_due(at=now + REMIND_AFTER)
+    deliver_notices(at=now + REMIND_AFTER)
+    first, second = inbox_server.inbox.mails(TO)
+    assert b"Subject: Is this still your mailbox?" in first.content
+    assert b"Subject: Reminder: is this still your mailbox?" in second.content
+
+
+def test_without_an_answer_it_leaves_the_answers_and_a_mail_says_so(inbox_server: InboxServer, desk: Desk, now: datetime) -> None:
+    certificate = proven(desk, now - YEAR)
+    ask_due(at=now)
+    deliver_notices(at=now)
+    assert end_due(at=now + END_AFTER - DAY) == 0
+    assert is_answered(now + END_AFTER - DAY)
+    over = now + END_AFTER
+    assert end_due(at=over) == 1
+    assert not is_answered(over)
+    certificate.refresh_from_db()
+    assert (certificate.status, certificate.ended_at) == (CertificateStatus.SUPERSEDED, over)
+    deliver_notices(at=over)
+    mail = inbox_server.inbox.mails(TO)[-1].content
+    assert b"Subject: Your certificate has left the directory" in mail
+    assert certificate.fingerprint[:40].encode() in mail.replace(b"=\r\n", b"")
+    assert DirectoryEvent.objects.get(verb="mailbox.proof_lapsed").detail == {"certificates": 1}
+    assert end_due(at=over + DAY) == ask_due(at=over + DAY) == 0, "it is over"
+
+
+def test_what_our_own_ca_issued_follows_its_own_validity(bills: SigningIdentity, desk: Desk, now: datetime) -> None:
+    """Its organisation's address is not asked at all; and where there is another certificate beside, that one alone ends."""
+    note_proof(match=bills.match, at=now - YEAR)
+    assert ask_due(at=now) == 0
+    publish_for(desk.authority.leaf(bills.address), bills.address, at=now)
+    assert ask_due(at=now) == 1
+    end_due(at=now + END_AFTER)
+    assert bills.certificate is not None
+    bills.certificate.refresh_from_db()
+    assert bills.certificate.status == CertificateStatus.PUBLISHED
+    assert set(Certificate.objects.exclude(pk=bills.certificate.pk).values_list("status", flat=True)) == {CertificateStatus.SUPERSEDED}
+
+
+def test_it_asks_nobody_who_was_erased_or_never_proven_or_whose_certificates_are_over(desk: Desk, now: datetime) -> None:
+    erase(mailbox=proven(desk, now - YEAR).mailbox, actor="user:test", at=now)
+    publish_for(desk.authority.leaf("imported@people.example.net", days=(-400, 800)), "imported@people.example.net", at=now - YEAR)
+    short = "short@people.example.net"
+    publish_for(desk.authority.leaf(short, days=(-400, 1)), short, at=now - YEAR)
+    note_proof(match=short, at=now - YEAR)
+    assert ask_due(at=now + 2 * DAY) == 0
+    assert not Notice.objects.exists()
+
+
+def test_the_question_waits_while_the_mails_of_the_day_are_spent(desk: Desk, now: datetime) -> None:
+    """Three mails of this kind in 24 hours an address, whoever has them sent: the question comes the day after."""
+    proven(desk, now - YEAR)
+    for _time in range(3):
+        assert mail_link(DORA, actor="anonymous", at=now) is not None
+    assert mail_link(DORA, actor="anonymous", at=now) is None
+    assert ask_due(at=now) == 0
+    assert Mailbox.objects.get().reverify_asked_at is None
+    assert ask_due(at=now + DAY) == 1
+
+
+def test_an_old_link_is_changed_for_a_new_one_at_the_same_mailbox(inbox_server: InboxServer, client: Client, desk: Desk) -> None:
+    now = timezone.now()
+    proven(desk, now - YEAR - 2 * DAY)
+    ask_due(at=now - 2 * DAY)
+    old = secret_in(inbox_server, now)
+    with pytest.raises(ExpiredOwnerLinkError):
+        confirm(old, at=now)
+    assert client.get(f"/mailbox/{old}/still-mine/").status_code == 410
+    assert client.post(f"/mailbox/{old}/still-mine/").status_code == 200
+    assert Mailbox.objects.get().reverify_asked_at is not None, "an old link proves nothing"
+    new = secret_in(inbox_server, timezone.now())
+    assert new != old
+    confirm(new, at=timezone.now())
+    assert Mailbox.objects.get().reverify_asked_at is None
+
+
+def test_charlie_can_neither_guess_nor_use_another_kind_of_link(inbox_server: InboxServer, client: Client, desk: Desk) -> None:
+    now = timezone.now()
+    proven(desk, now - YEAR)
+    ask_due(at=now)
+    secret, link = secret_in(inbox_server, now), OwnerLink.objects.get()
+    for guess in ("x" * 43, str(link.id), link.secret_digest):
+        with pytest.raises(UnknownOwnerLinkError):
+            confirm(guess, at=now)
+        assert client.post(f"/mailbox/{guess}/still-mine/").status_code == 404
+    # The yearly link opens no page on which something can be changed.
+    assert link.purpose == LinkPurpose.REVERIFY
+    for path in (f"/mailbox/{secret}/", f"/mailbox/{secret}/erase/", f"/mailbox/{secret}/certificate/"):
+        assert client.post(path).status_code == 404
+    assert Client(enforce_csrf_checks=True).post(f"/mailbox/{secret}/still-mine/").status_code == 403
+    assert Mailbox.objects.get().reverify_asked_at is not None
+
+
+def test_the_task_may_run_twice(desk: Desk) -> None:
+    proven(desk, timezone.now() - YEAR)
+    for _time in range(2):
+        tasks.ask_owners_again()
+    assert Notice.objects.filter(kind="reverify").count() == 1
+
+
+def test_it_forgets_links_that_are_long_over(now: datetime) -> None:
+    mail_link(DORA, actor="anonymous", at=now)
+    assert forget_links(at=now + 60 * DAY) == 0
+    assert forget_links(at=now + 60 * DAY + timedelta(seconds=1)) == 1

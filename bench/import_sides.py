@@ -13,7 +13,7 @@ from mailer.import_files import Lines, read_entries
 from mailer.importing import import_entries
 from tests.pki import Authority, Usage, make_key
 
-CERTIFICATES, ROUNDS = 10_000, 3
+CERTIFICATES, ROUNDS = 20_000, 3
 KEYS = 40
 
 

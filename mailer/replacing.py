@@ -131,15 +131,20 @@ def replaced_by(row: Replacement, parsed: ParsedCertificate, *, at: datetime) ->
     mailbox = Certificate.objects.filter(mailbox__match=row.match, not_after__gt=at)
     if mailbox.filter(status=CertificateStatus.PUBLISHED, fingerprint=parsed.fingerprint).exists():
         return []
-    # Whoever reads the mailbox for an hour could else take the old one out of the way first.
     just_ended = Q(status__in=[CertificateStatus.SUPERSEDED, CertificateStatus.REVOKED], ended_at__gt=at - WAIT)
-    return [
+    held = [
         old
         for old in mailbox.filter(Q(status=CertificateStatus.PUBLISHED) | just_ended).select_related("mailbox", "organization").order_by("id")
-        if bytes(old.spki) != parsed.spki
-        and ((old.can_sign and parsed.can_sign) or (old.can_encrypt and parsed.can_encrypt))
-        and not (_is_issued_to_an_organization(old) and old.organization_id == row.organization_id)
+        if bytes(old.spki) != parsed.spki and not (_is_issued_to_an_organization(old) and old.organization_id == row.organization_id)
     ]
+    signing = _of_one_use([old for old in held if parsed.can_sign and old.can_sign])
+    encrypting = _of_one_use([old for old in held if parsed.can_encrypt and old.can_encrypt])
+    return [old for old in held if old in signing or old in encrypting]
+
+
+def _of_one_use(held: list[Certificate]) -> list[Certificate]:
+    """What is live, or else what ended just now: whoever reads the mailbox for an hour could take the old one out of the way first."""
+    return [old for old in held if old.status == CertificateStatus.PUBLISHED] or held
 
 
 def find_stop(secret: str) -> Replacement:

@@ -1,7 +1,7 @@
 """What the tests of replacing share: Dora's mailbox with a live certificate, and another that is proven for it."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 from datetime import datetime
 
 from directory.models import Certificate, CertificateStatus, Organization
@@ -53,9 +53,9 @@ def stop_path(inbox_server: InboxServer, at: datetime) -> str:
     return path_in(inbox_server.inbox.mails(TO)[-1].content, "replacements")
 
 
-def upload(holder: Holder, inbox_server: InboxServer, desk: Desk, at: datetime, *, organization: Organization | None = None) -> Publication:
+def upload(holder: Holder, inbox_server: InboxServer, desk: Desk, at: datetime, *, chain: Sequence[bytes] = ()) -> Publication:
     """Hand in and prove by the mailed code."""
-    publication = submit(address=DORA, der=holder.der, organization=organization, actor=ALICE, at=at)
+    publication = submit(address=DORA, der=holder.der, chain=chain, organization=None, actor=ALICE, at=at)
     deliver_notices(at=at)
     content = desk.decrypt(inbox_server.inbox.mails(TO)[-1].content, holder).decode()
     found = re.search(r"^[2-9A-Z]{4}-[2-9A-Z]{4}\r?$", content, re.MULTILINE)
@@ -66,6 +66,3 @@ def upload(holder: Holder, inbox_server: InboxServer, desk: Desk, at: datetime, 
 def statuses(*holders: Holder) -> list[str]:
     rows = dict(Certificate.objects.values_list("fingerprint", "status"))
     return [rows.get(parse_certificate(holder.der).fingerprint, "") for holder in holders]
-
-
-Proof = Callable[[], object]

@@ -8,7 +8,7 @@ from django.test import Client
 
 from directory.errors import RevokedCertificateError
 from directory.lookup import encryption_certificates
-from directory.models import Certificate, DirectoryEvent, Mailbox, Organization
+from directory.models import AuthorityKind, Certificate, DirectoryEvent, Mailbox, Organization
 from directory.publishing import revoke, supersede
 from directory.x509.certificate import parse_certificate
 from directory.x509.errors import OutOfTimeError
@@ -170,6 +170,7 @@ def test_it_is_judged_once_more_when_its_time_has_come(old: Holder, now: datetim
     """Its issuer has revoked it since: then it is not published, and the old one stays."""
     elsewhere = ForeignAuthority(now)
     trust(elsewhere.root, at=now)
+    trust(elsewhere.issuer, at=now, kind=AuthorityKind.INTERMEDIATE)
     keep(elsewhere.crl(issuer=elsewhere.root), elsewhere.crl(), at=now)
     holder = elsewhere.leaf(TO)
     assert isinstance(proven(holder, now), Replacement)

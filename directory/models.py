@@ -4,6 +4,7 @@ import uuid
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
 
@@ -285,6 +286,11 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix})"
+
+    @cached_property
+    def caller(self) -> str:
+        """By whom look-ups with it are counted."""
+        return f"org:{self.organization_id}"
 
 
 class LookupCount(models.Model):

@@ -4,9 +4,10 @@ These views answer everything that may be asked, and refuse what may not. Most r
 Django is asked, out of the same parts.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import wraps
+from itertools import chain
 from typing import IO, NamedTuple, cast
 
 import orjson
@@ -134,7 +135,7 @@ def lookups(request: HttpRequest, media_type: str, token: ApiToken | None) -> Se
         for text, address in zip(texts, parsed, strict=True)
     ]
     counts.note(token, lookups=len(texts), found=sum(octets.startswith(FOUND) for octets in ready), at=now)
-    return batch(b",".join(results))
+    return batch((b",".join(results),))
 
 
 def object_of(address: str, octets: bytes) -> bytes:
@@ -151,9 +152,9 @@ def result_of(address: str, octets: bytes, *, fields: frozenset[str], invite: bo
     return b'{"email":"%b",%b%b' % (address.encode(), invitation, octets)
 
 
-def batch(results: bytes) -> Sent:
-    """The answer that is made of these results, which commas part."""
-    return Sent(200, (("Content-Type", JSON), ("Cache-Control", "no-store")), b'{"results":[%b]}' % results)
+def batch(pieces: Iterable[bytes]) -> Sent:
+    """The answer that is made of these pieces of results, which commas part."""
+    return Sent(200, (("Content-Type", JSON), ("Cache-Control", "no-store")), b"".join(chain((b'{"results":[',), pieces, (b"]}",))))
 
 
 def cacheable(body: bytes, media_type: str, etag: str, changes_at: datetime, *, match: str | None, now: datetime) -> Sent:

@@ -95,7 +95,7 @@ def take(*, token: ApiToken | None, meta: Mapping[str, Any], cost: int, at: date
     `meta` is the request's META, by which a caller without a token is known.
     """
     if token is not None:
-        caller, limit = f"org:{token.organization_id}", settings.LETTERLOCK_TOKEN_QUOTA
+        caller, limit = token.caller, settings.LETTERLOCK_TOKEN_QUOTA
     else:
         caller, limit = f"net:{address_range(client_address(meta))}", settings.LETTERLOCK_ANONYMOUS_QUOTA
     window, into = divmod(int(at.timestamp()), WINDOW_SECONDS)

@@ -61,16 +61,19 @@ class EmailAddress:
 # longer than a local part may be has no label that is too long.
 _PLAIN_LOCAL = r"[a-z0-9_+-]++(?:\.[a-z0-9_+-]++)*+"
 _PLAIN_DOMAIN = r"(?:[a-z0-9]++(?:-[a-z0-9]++)*+\.)++[a-z]{2,63}"
-_PLAIN = re.compile(rf"(?:{_PLAIN_LOCAL}@{_PLAIN_DOMAIN}\n)++\Z")
+_PLAIN = re.compile(rf"{_PLAIN_LOCAL}@{_PLAIN_DOMAIN}\Z")
+_ALL_PLAIN = re.compile(rf"(?:{_PLAIN_LOCAL}@{_PLAIN_DOMAIN}\n)++\Z")
+
+
+def is_plain(text: str) -> bool:
+    """Whether `text` is an address that `EmailAddress.parse` gives back as it is, folded too; False may be said of such a one."""
+    return len(text) <= MOST_LOCAL_OCTETS and _PLAIN.match(text) is not None
 
 
 def all_plain(texts: Sequence[str]) -> bool:
-    """Whether each of the texts is an address that `EmailAddress.parse` gives back as it is, folded too; False may be said of such ones.
-
-    One regular expression for all: of a thousand addresses a batch has no time to parse each.
-    """
+    """Whether each text is plain, by one regular expression for all: of a thousand addresses a batch has no time to parse each."""
     lines = "\n".join((*texts, ""))
-    return max(map(len, texts)) <= MOST_LOCAL_OCTETS and lines.count("\n") == len(texts) and _PLAIN.match(lines) is not None
+    return max(map(len, texts)) <= MOST_LOCAL_OCTETS and lines.count("\n") == len(texts) and _ALL_PLAIN.match(lines) is not None
 
 
 def fold(local: str) -> str:

@@ -29,7 +29,7 @@ from directory.errors import OverQuotaError
 from directory.models import ApiToken
 from directory.tokens import Scope, recall_token
 from directory.x509.errors import MalformedAddressError
-from directory.x509.names import EmailAddress, all_plain
+from directory.x509.names import EmailAddress, all_plain, is_plain
 
 _BEARER = "Bearer "
 _MOST_PARAMETERS = 8
@@ -47,11 +47,10 @@ def one(environ: dict[str, Any]) -> Sent:
     now = datetime.now(UTC)
     _check_accept(environ, _JSON_OR_DER)
     token = _caller(environ, at=now)
-    email = _email(environ["QUERY_STRING"])
-    if all_plain((email,)):
-        address = match = email
-    else:
-        parsed = _parsed(email)
+    query: str = environ["QUERY_STRING"]
+    address = match = query[6:]
+    if not query.startswith("email=") or not is_plain(address) or "+" in address:
+        parsed = _parsed(_email(query))
         address, match = parsed.address, parsed.match
     _take(environ, token, 1, at=now)
     answer = answers.read_one(match, fetch=fetch)
@@ -83,11 +82,11 @@ def many(environ: dict[str, Any]) -> Sent:
     found = cast("list[bytes]", octets)
     counts.note(token, lookups=len(texts), found=sum([each.startswith(FOUND) for each in found]), at=now)
     if "status" not in fields:
-        return batch(b",".join([result_of(address, each, fields=fields) for address, each in zip(addresses, found, strict=True)]))
+        return batch((b",".join([result_of(address, each, fields=fields) for address, each in zip(addresses, found, strict=True)]),))
     # As `result_of` writes each, with one join of all their pieces.
     named = "\n".join(addresses).encode().split(b"\n")
     openings = chain((b'{"email":"',), repeat(b',{"email":"'))
-    return batch(b"".join(chain.from_iterable(zip(openings, named, repeat(b'",'), found, strict=False))))
+    return batch(chain.from_iterable(zip(openings, named, repeat(b'",'), found, strict=False)))
 
 
 def _check_accept(environ: Mapping[str, Any], offered: tuple[str, ...]) -> None:
@@ -112,18 +111,12 @@ def _caller(environ: Mapping[str, Any], *, at: datetime) -> ApiToken | None:
 
 def _email(query: str) -> str:
     """The address out of a query that asks for nothing but what is held now, to encrypt to."""
-    name, _is, value = query.partition("=")
-    if name == "email" and value.isascii() and not set(value) & _ENCODED:
-        return value
     if not query.isascii() or query.count("&") >= _MOST_PARAMETERS:
         raise NotPlainError
     asked = dict(parse_qsl(query, keep_blank_values=True))
     if asked.get("usage", "encrypt") != "encrypt" or asked.get("receipt", "0") in {"1", "true"} or "at" in asked or "email" not in asked:
         raise NotPlainError
     return asked["email"]
-
-
-_ENCODED = frozenset("&%+")
 
 
 def _asked(environ: dict[str, Any]) -> tuple[list[str], frozenset[str]]:

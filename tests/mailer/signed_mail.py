@@ -71,11 +71,12 @@ def signature(
     preference: bytes | None = None,
     second: Holder | None = None,
     opaque: bool = False,
+    crls: Sequence[bytes] = (),
 ) -> bytes:
     """A SignedData over the entity by a P-256 key, and by a second signer's too."""
     infos = [_signer_info(signer, entity, preference) for signer in (holder, second) if signer]
     content = der.sequence(oids.DATA, der.explicit(0, der.tlv(der.OCTET_STRING, entity))) if opaque else der.sequence(oids.DATA)
-    listed = der.tlv(0xA0, *certificates)
+    listed = der.tlv(0xA0, *certificates) + (der.tlv(0xA1, *crls) if crls else b"")
     signed = der.sequence(der.integer(1), der.set_of([oids.SHA256]), content, listed, der.set_of(infos))
     return der.sequence(oids.SIGNED_DATA, der.explicit(0, signed))
 

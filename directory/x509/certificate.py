@@ -44,6 +44,7 @@ _NAMED_KEYS = {
     PublicKeyAlgorithmOID.X25519: "X25519",
     PublicKeyAlgorithmOID.X448: "X448",
     PublicKeyAlgorithmOID.DSA: "DSA",
+    x509.ObjectIdentifier("1.2.840.10046.2.1"): "DH",  # RFC 3279 section 2.3.3
 }
 # The standard extensions of RFC 5280 section 4.2: a program that verifies mail knows these; others may be there, but not critical.
 _KNOWN_EXTENSIONS = frozenset(

@@ -21,6 +21,7 @@ MOST_CERTIFICATES = 20
 
 _PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----\s*(?:[A-Za-z0-9-]{1,60}:[^\n]{0,200}\n)*([A-Za-z0-9+/=\s]*)-----END \1-----")
 _CERTIFICATE_LABELS = frozenset({b"CERTIFICATE", b"X509 CERTIFICATE"})
+_TRUSTED_LABEL = b"TRUSTED CERTIFICATE"
 _CMS_LABELS = frozenset({b"PKCS7", b"CMS", b"PKCS #7 SIGNED DATA"})
 _SIGNED_DATA = bytes.fromhex("06092a864886f70d010702")
 _PKCS12_VERSION = bytes.fromhex("020103")
@@ -66,11 +67,21 @@ def _read_pem(data: bytes) -> list[bytes]:
     for label, body in blocks:
         if label in _CERTIFICATE_LABELS:
             found.append(_decode(body))
+        elif label == _TRUSTED_LABEL:
+            found.append(_first_element(_decode(body)))
         elif label in _CMS_LABELS:
             found += _read_der(_decode(body))
         else:
             raise MalformedUploadError("The upload holds something that is not a certificate.")
     return found
+
+
+def _first_element(data: bytes) -> bytes:
+    """OpenSSL's own form has a certificate and then what its owner trusts it for, which is no concern of anybody else's."""
+    try:
+        return data[: der.element(data, 0, len(data)).end]
+    except CertificateError as error:
+        raise MalformedUploadError("The DER in the upload is damaged.") from error
 
 
 def _decode(text: bytes) -> bytes:

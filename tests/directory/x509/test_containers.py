@@ -27,6 +27,15 @@ def test_it_reads_pem_and_der_and_bare_base64(alice: Holder) -> None:
         assert read_upload(upload) == [alice.der]
 
 
+def test_it_reads_what_openssl_trusts(alice: Holder) -> None:
+    """`openssl x509 -trustout` writes settings after the certificate."""
+    settings = bytes.fromhex("300c300a06082b06010505070304")
+    upload = b"-----BEGIN TRUSTED CERTIFICATE-----\n" + base64.encodebytes(alice.der + settings) + b"-----END TRUSTED CERTIFICATE-----\n"
+    assert read_upload(upload) == [alice.der]
+    with pytest.raises(MalformedUploadError):
+        read_upload(b"-----BEGIN TRUSTED CERTIFICATE-----\nMIIE\n-----END TRUSTED CERTIFICATE-----\n")
+
+
 def test_it_reads_several_in_order(alice: Holder, authority: Authority) -> None:
     assert read_upload(alice.pem + authority.issuer.pem) == [alice.der, authority.issuer.der]
 

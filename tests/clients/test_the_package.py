@@ -22,8 +22,8 @@ PROJECT = ROOT / "clients" / "python"
 CORES = {"mailer/smime": ROOT / "mailer" / "smime", "directory/x509": ROOT / "directory" / "x509"}
 
 
-def _run(*command: str | Path, cwd: Path, given: bytes = b"", **variables: str) -> subprocess.CompletedProcess[bytes]:
-    environment = {"PATH": os.environ["PATH"], **variables}
+def _run(*command: str | Path, cwd: Path, given: bytes = b"", reach: dict[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(cwd), **(reach or {})}
     return subprocess.run([str(part) for part in command], cwd=cwd, env=environment, input=given, capture_output=True, timeout=300, check=False)
 
 
@@ -62,7 +62,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     python = folder / "bin" / "python"
     assert _run(sys.executable, "-m", "venv", "--without-pip", folder, cwd=folder).returncode == 0
     program = Path(sys.executable).with_name("uv")
-    done = _run(program, "pip", "install", "--no-deps", "--no-index", "--offline", "--python", python, wheel, cwd=folder, HOME=str(folder))
+    done = _run(program, "pip", "install", "--no-deps", "--no-index", "--offline", "--python", python, wheel, cwd=folder)
     assert done.returncode == 0, done.stderr
     with zipfile.ZipFile(wheel) as opened:
         metadata = opened.read(next(name for name in opened.namelist() if name.endswith("/METADATA"))).decode()
@@ -124,11 +124,11 @@ def test_it_needs_no_django(installed: Path, tmp_path: Path) -> None:
 
 def test_its_command_does_its_work_there(installed: Path, reach: dict[str, str], publish: Publish, key_files: dict[str, str], desk: Desk) -> None:
     bob, command, tmp_path = publish(BOB), installed / "letterlock", desk.folder
-    done = _run(command, "lookup", "--json", BOB, cwd=tmp_path, **reach)
+    done = _run(command, "lookup", "--json", BOB, cwd=tmp_path, reach=reach)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)[0]["status"] == "found"
     files = ("--key", key_files["key"], "--cert", key_files["certificate"], "--chain", key_files["chain"])
-    done = _run(command, "seal", "--from", SENDER, "--to", BOB, "-o", "mail.eml", *files, cwd=tmp_path, given=SECRET_WORDS.encode(), **reach)
+    done = _run(command, "seal", "--from", SENDER, "--to", BOB, "-o", "mail.eml", *files, cwd=tmp_path, given=SECRET_WORDS.encode(), reach=reach)
     assert done.returncode == 0, done.stderr
     assert desk.open((tmp_path / "mail.eml").read_bytes(), bob).words.strip() == SECRET_WORDS
     (tmp_path / "bob.key").write_bytes(bob.key_pem)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from bench import bulk, commands, end_to_end, growth, ledger, lookups, memory, sealing
+from bench import bulk, commands, end_to_end, growth, ledger, lookups, memory, repeats, sealing
 from bench.errors import NotMeasuredError
 from bench.rows import Goal, Row, missing, table, write
 
@@ -23,6 +23,7 @@ class Group(NamedTuple):
 GROUPS = {
     "sealing": Group(sealing.rows, sealing.GOALS),
     "lookups": Group(lookups.rows, lookups.GOALS),
+    "repeats": Group(repeats.rows, repeats.GOALS),
     "growth": Group(growth.rows, growth.GOALS),
     "import": Group(bulk.rows, bulk.GOALS),
     "ledger": Group(ledger.rows, ledger.GOALS),

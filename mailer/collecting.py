@@ -37,7 +37,7 @@ from mailer.trust_store import current_trust
 
 LIFETIME = timedelta(days=14)
 DAY = timedelta(days=1)
-# Mails an organisation may hand in within a day; and all that come in by mail together, of which only those that were verified count.
+# Mails an organisation may hand in within a day; and of those that come in by mail the ones whose owner was asked.
 MOST_FOR_ORGANIZATION, MOST_BY_MAIL = 1000, 5000
 KEPT = timedelta(days=30)
 _CHUNK = 1000
@@ -59,8 +59,8 @@ def contribute(
 ) -> Consent:
     """(1), (2): take a signed mail. `trust` is the trust store's unless given; `texts` asks the DNS.
 
-    One that is refused is a row of the organisation's; where there is none, ContributionRefusedError is raised. Also raises UndecidedError,
-    TooManyContributionsError.
+    One that is refused is a row of the organisation's; where there is none, ContributionRefusedError is raised, and the row is stored only where
+    its owner is asked. Also raises UndecidedError, TooManyContributionsError.
     """
     if _spent(organization, at=at):
         raise TooManyContributionsError
@@ -163,6 +163,8 @@ def _ask(contribution: Contribution, *, organization: Organization | None, actor
     elif not earlier.filter(status=ConsentStatus.AWAITING_CONSENT, expires_at__gt=at).exists():
         # Nobody is asked about it, so there is nothing to know it by; the answer to who handed it in is the same.
         consent.address, consent.match, consent.signer_der, consent.encryption_der, consent.chain = "", "", b"", None, []
+    if organization is None and consent.secret_digest is None:
+        return consent  # nobody can ask for it: nothing to keep
     consent.save(force_insert=True)
     record(actor=actor, verb="contribution.taken", subject=f"consent:{consent.pk}", organization=organization, at=at)
     return consent

@@ -23,6 +23,7 @@ from portal.running.story.applying import one_page_pdf
 from portal.running.story.openssl import Recipient, openssl
 from portal.running.story.stage import Person, Stage, new_person, text_of
 from portal.running.supervisor import Portal
+from tests.journeys.consenting import agree, refuse, signed_mail, trusted_authority
 from tests.journeys.eyes import Eyes, Visitor
 from tests.portal.rights.doors import routes
 
@@ -99,6 +100,7 @@ def test_it_walks_the_main_job_and_sees_every_page(portal: Portal, stage: Stage,
         choose_how_to_send(owner)
         token = make_token(owner)
         send(owner, stage, eyes, token)
+        collect(portal, stage, eyes, token)
         read_the_send_log(owner)
         withdraw_another(owner)
     with eyes.person() as operator:
@@ -277,6 +279,19 @@ def send(owner: Visitor, stage: Stage, eyes: Eyes, token: str) -> None:
         visitor.go("/demo/inbox/")
     own_a_mailbox(stage, eyes, bob.address, number=3)
     owner.press("Overview", within=".sidenav")
+
+
+def collect(portal: Portal, stage: Stage, eyes: Eyes, token: str) -> None:
+    """Mails that two others signed are handed in; each is asked."""
+    authority = trusted_authority(stage.out, portal.environment)
+    with eyes.person() as visitor:
+        for address in ("eve@example.net", "frank@example.net"):
+            call(stage.url, token, "/api/v1/contributions", signed_mail(authority, address), "message/rfc822")
+            asked = link(stage, stage.mail(address).content)
+            if address.startswith("eve"):
+                agree(visitor, address, asked)
+            else:
+                refuse(visitor, asked)
 
 
 def own_a_mailbox(stage: Stage, eyes: Eyes, address: str, *, number: int) -> None:

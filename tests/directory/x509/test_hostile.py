@@ -12,6 +12,7 @@ from directory.x509.certificate import parse_certificate
 from directory.x509.containers import read_upload
 from directory.x509.errors import X509Error
 from directory.x509.gate import check_key
+from tests.directory.x509.mutations import mutate, seeds
 from tests.pki import Authority
 
 MOST_SECONDS = 1.0
@@ -35,32 +36,13 @@ def test_it_survives_the_vectors_of_cryptography() -> None:
     assert parsed > 300
 
 
-def mutate(data: bytes, chance: random.Random) -> bytes:
-    mutated = bytearray(data)
-    for _ in range(chance.choice((1, 1, 1, 2, 4, 16))):
-        place = chance.randrange(len(mutated))
-        match chance.randrange(5):
-            case 0:
-                mutated[place] ^= 1 << chance.randrange(8)
-            case 1:
-                mutated[place] = chance.randrange(256)
-            case 2:
-                del mutated[place : place + chance.randrange(1, 8)]
-            case 3:
-                mutated[place:place] = chance.randbytes(chance.randrange(1, 8))
-            case 4:
-                mutated[place : place + 4] = mutated[chance.randrange(len(mutated)) :][:4]
-        mutated = mutated or bytearray(b"\x00")
-    return bytes(mutated)
-
-
 def survive(rounds: int, authority: Authority, seed: int) -> int:
     chance = random.Random(seed)
-    seeds = [authority.leaf("alice@example.com", kind, organization="Bank AG").der for kind in ("rsa2048", "p256", "p384")]
+    sources = seeds(authority)
     parsed = 0
     for _ in range(rounds):
-        data = mutate(chance.choice(seeds), chance)
-        started = time.monotonic()
+        data = mutate(sources, chance)
+        started = time.process_time()
         try:
             found = parse_certificate(data)
             parsed += 1
@@ -71,12 +53,12 @@ def survive(rounds: int, authority: Authority, seed: int) -> int:
             check_key(found)
         except X509Error:
             pass
-        assert time.monotonic() - started < MOST_SECONDS
+        assert time.process_time() - started < MOST_SECONDS
     return parsed
 
 
 def test_it_survives_mutated_certificates(authority: Authority) -> None:
-    assert 0 < survive(3000, authority, seed=1) < 3000
+    assert 0 < survive(1500, authority, seed=1) < 1500
 
 
 @pytest.mark.soak

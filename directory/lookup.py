@@ -102,5 +102,6 @@ def _shown_certificates(matches: Sequence[str]) -> defaultdict[str, list[Certifi
     found: defaultdict[str, list[Certificate]] = defaultdict(list)
     rows = Certificate.objects.using(replica.alias()).filter(mailbox__match__in=matches, mailbox__hidden_at=None, mailbox__erased_at=None)
     for certificate in rows.exclude(status=CertificateStatus.ERASED).select_related("mailbox"):
-        found[certificate.mailbox.match].append(certificate)
+        if certificate.der:  # else somebody emptied it by hand
+            found[certificate.mailbox.match].append(certificate)
     return found

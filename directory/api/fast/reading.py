@@ -39,8 +39,9 @@ def fetch(query: LiteralString, parameters: Sequence[object], /) -> list[tuple[A
 
 
 def close() -> None:
-    """Close this thread's connection."""
+    """Close this thread's connection; the next one is tried where it should be."""
     cursor, _kept.cursor = _kept.cursor, None
+    _kept.away_until = 0.0
     if cursor is not None:
         cursor.connection.close()
 

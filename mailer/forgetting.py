@@ -6,6 +6,7 @@ The key is the portal's own data key, so that a stolen table cannot be tried wit
 from collections.abc import Iterable
 from datetime import datetime
 
+from directory.copying import fetch_bound
 from mailer.custody import cipher_of
 from mailer.models import ErasedAddress
 from mailer.notices import PORTAL
@@ -19,8 +20,13 @@ def is_erased(match: str) -> bool:
 def erased_among(matches: Iterable[str]) -> set[str]:
     """Those of many folded addresses that are erased, as `is_erased` tells of one."""
     cipher = cipher_of(PORTAL)
+    if not ErasedAddress.objects.exists():
+        return set()
     keyed = {cipher.digest(match, context="erased"): match for match in matches}
-    return {keyed[digest] for digest in ErasedAddress.objects.filter(digest__in=list(keyed)).values_list("digest", flat=True)}
+    return {
+        keyed[digest]
+        for (digest,) in fetch_bound("SELECT digest FROM mailer_erasedaddress WHERE digest = ANY(%(digests)b::text[])", {"digests": list(keyed)})
+    }
 
 
 def keep_out(match: str, *, at: datetime) -> None:

@@ -28,6 +28,7 @@ from cryptography import x509
 from django.db import IntegrityError, transaction
 
 from directory.bulk_publishing import Entry, publish_new
+from directory.copying import fetch_bound
 from directory.errors import DirectoryError
 from directory.events import Verb, record
 from directory.models import Certificate, CertificateStatus, Level, Mailbox, Source
@@ -189,10 +190,15 @@ def _judge(parsed: ParsedCertificate, *, at: datetime) -> tuple[Level, str]:
     return judgement.level, judgement.trust
 
 
-def _published_already(keys: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    live = Certificate.objects.filter(fingerprint__in={fingerprint for _match, fingerprint in keys}, status=CertificateStatus.PUBLISHED)
-    wanted = set(keys)
-    return [key for key in live.values_list("mailbox__match", "fingerprint") if key in wanted]
+_LIVE = """
+SELECT m.match, c.fingerprint FROM directory_certificate c JOIN directory_mailbox m ON m.id = c.mailbox_id
+WHERE c.fingerprint = ANY(%(fingerprints)b::text[]) AND c.status = 'published'
+"""
+
+
+def _published_already(keys: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+    live: list[tuple[str, str]] = fetch_bound(_LIVE, {"fingerprints": list({fingerprint for _match, fingerprint in keys})})
+    return set(live) & set(keys)
 
 
 def _publish(run: _Import, places: Sequence[tuple[int, Entry]], *, at: datetime) -> None:

@@ -33,6 +33,9 @@ MOST_ADDRESSES = 20
 MOST_CAPABILITIES = 4096
 
 _T = TypeVar("_T", bound=x509.ExtensionType)
+_Values = Mapping[type[x509.ExtensionType], x509.ExtensionType]
+_MOST_KEPT_NAMES, _MOST_KEPT_NAME = 256, 1024
+_issuer_names: dict[bytes, str] = {}
 _SMIME_CAPABILITIES = x509.ObjectIdentifier("1.2.840.113549.1.9.15")  # RFC 4262
 _SMTP_UTF8_MAILBOX = x509.ObjectIdentifier("1.3.6.1.5.5.7.8.9")  # RFC 9598
 _UTF8_STRING = 0x0C
@@ -153,20 +156,22 @@ def _parse(data: bytes) -> ParsedCertificate:
     try:
         certificate = x509.load_der_x509_certificate(data)
         not_before, not_after = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-        subject, issuer = certificate.subject, certificate.issuer.rfc4514_string()
+        subject, issuer = certificate.subject, _issuer_name(certificate, data[parts.issuer.start : parts.issuer.end])
     except _PARSE_ERRORS as error:
         raise MalformedCertificateError("This is not a certificate that follows RFC 5280.") from error
     # (3) what it says
-    usages = _Usages.read(certificate)
+    extensions = _read_extensions(certificate)
+    values = {type(extension.value): extension.value for extension in extensions}
+    usages = _Usages.read(extensions, values)
     key = _read_key(certificate)
     return ParsedCertificate(
         der=data,
         issuer_and_serial=der.sequence(data[parts.issuer.start : parts.issuer.end] + data[parts.serial.start : parts.serial.end]),
         spki=data[parts.spki.start : parts.spki.end],
         serial=data[parts.serial.content : parts.serial.end].hex(),
-        issuer=clean(issuer, MOST_ISSUER_LENGTH),
+        issuer=issuer,
         identity=_read_identity(subject),
-        addresses=_read_addresses(certificate, subject),
+        addresses=_read_addresses(values, subject),
         key=key,
         can_sign=usages.for_mail and usages.signs and key.type in _SIGNING_KEYS,
         can_encrypt=usages.for_mail and usages.encrypts(key),
@@ -176,7 +181,7 @@ def _parse(data: bytes) -> ParsedCertificate:
         unknown_critical=usages.unknown_critical,
         not_before=not_before,
         not_after=not_after,
-        smime_capabilities=_read_capabilities(certificate),
+        smime_capabilities=_read_capabilities(extensions),
     )
 
 
@@ -212,6 +217,25 @@ def _cut(data: bytes) -> _Parts:
     return _Parts(serial, issuer, spki)
 
 
+def _read_extensions(certificate: x509.Certificate) -> x509.Extensions:
+    try:
+        return certificate.extensions
+    except _PARSE_ERRORS as error:
+        raise MalformedExtensionError("The certificate has an extension that cannot be read, or has one twice.") from error
+
+
+def _issuer_name(certificate: x509.Certificate, encoded: bytes) -> str:
+    """RFC 4514's text of the issuer, whose `encoded` name this is; most certificates are of few issuers."""
+    known = _issuer_names.get(encoded)
+    if known is None:
+        known = clean(certificate.issuer.rfc4514_string(), MOST_ISSUER_LENGTH)
+        if len(encoded) <= _MOST_KEPT_NAME:
+            if len(_issuer_names) >= _MOST_KEPT_NAMES:
+                _issuer_names.clear()
+            _issuer_names[encoded] = known
+    return known
+
+
 @dataclass(frozen=True, slots=True)
 class _Usages:
     """Key usage, extended key usage and basic constraints (RFC 5280 section 4.2.1). Absent means every use."""
@@ -225,12 +249,7 @@ class _Usages:
     unknown_critical: tuple[str, ...]
 
     @classmethod
-    def read(cls, certificate: x509.Certificate) -> "_Usages":
-        try:
-            extensions = certificate.extensions
-        except _PARSE_ERRORS as error:
-            raise MalformedExtensionError("The certificate has an extension that cannot be read, or has one twice.") from error
-        values = {type(extension.value): extension.value for extension in extensions}
+    def read(cls, extensions: x509.Extensions, values: _Values) -> "_Usages":
         usage, extended = _value(values, x509.KeyUsage), _value(values, x509.ExtendedKeyUsage)
         constraints, policies = _value(values, x509.BasicConstraints), _value(values, x509.CertificatePolicies)
         return cls(
@@ -252,7 +271,7 @@ class _Usages:
         return key.type in {"EC", "X25519", "X448"} and self.agrees
 
 
-def _value(values: Mapping[type[x509.ExtensionType], x509.ExtensionType], kind: type[_T]) -> _T | None:
+def _value(values: _Values, kind: type[_T]) -> _T | None:
     value = values.get(kind)
     return value if isinstance(value, kind) else None
 
@@ -277,43 +296,44 @@ def _read_key(certificate: x509.Certificate) -> Key:
     return Key(algorithm.dotted_string)
 
 
-def _read_capabilities(certificate: x509.Certificate) -> bytes | None:
+def _read_capabilities(extensions: x509.Extensions) -> bytes | None:
     """What the holder's mail program can open, as the certificate tells it (RFC 4262); whoever seals judges it."""
-    try:
-        value = certificate.extensions.get_extension_for_oid(_SMIME_CAPABILITIES).value
-    except x509.ExtensionNotFound:
-        return None
-    if not isinstance(value, x509.UnrecognizedExtension) or len(value.value) > MOST_CAPABILITIES:
-        return None
-    return value.value
+    for extension in extensions:
+        if extension.oid == _SMIME_CAPABILITIES:
+            value = extension.value
+            return value.value if isinstance(value, x509.UnrecognizedExtension) and len(value.value) <= MOST_CAPABILITIES else None
+    return None
 
 
 def _read_identity(subject: x509.Name) -> Identity:
-    organization = _first(subject, NameOID.ORGANIZATION_NAME)
-    names = [text for oid in (NameOID.GIVEN_NAME, NameOID.SURNAME) if (text := _first(subject, oid))]
-    name = " ".join(names) or _first(subject, NameOID.PSEUDONYM) or _first(subject, NameOID.COMMON_NAME)
+    texts = _first_texts(subject)
+    organization = texts.get(NameOID.ORGANIZATION_NAME)
+    names = [texts[oid] for oid in (NameOID.GIVEN_NAME, NameOID.SURNAME) if oid in texts]
+    name = " ".join(names) or texts.get(NameOID.PSEUDONYM) or texts.get(NameOID.COMMON_NAME)
     # S/MIME BR 7.1.4.2.2: a common name may repeat the address or the organisation, and then names nobody.
     if name is not None and ("@" in name or name == organization):
         name = None
     return Identity(
         name=clean(name, MOST_NAME_LENGTH) if name else None,
         organization=organization,
-        organization_identifier=_first(subject, NameOID.ORGANIZATION_IDENTIFIER),
-        country=_first(subject, NameOID.COUNTRY_NAME),
+        organization_identifier=texts.get(NameOID.ORGANIZATION_IDENTIFIER),
+        country=texts.get(NameOID.COUNTRY_NAME),
     )
 
 
-def _first(subject: x509.Name, oid: x509.ObjectIdentifier) -> str | None:
-    for attribute in subject.get_attributes_for_oid(oid):
-        if isinstance(attribute.value, str) and attribute.value.strip():
-            return clean(attribute.value.strip(), MOST_NAME_LENGTH)
-    return None
+def _first_texts(subject: x509.Name) -> dict[x509.ObjectIdentifier, str]:
+    """The first value of each attribute that says anything."""
+    texts: dict[x509.ObjectIdentifier, str] = {}
+    for attribute in subject:
+        if attribute.oid not in texts and isinstance(attribute.value, str) and attribute.value.strip():
+            texts[attribute.oid] = clean(attribute.value.strip(), MOST_NAME_LENGTH)
+    return texts
 
 
-def _read_addresses(certificate: x509.Certificate, subject: x509.Name) -> tuple[EmailAddress, ...]:
+def _read_addresses(values: _Values, subject: x509.Name) -> tuple[EmailAddress, ...]:
     """From rfc822Name, then SmtpUTF8Mailbox, then the subject's emailAddress; never from the common name."""
     found: dict[str, EmailAddress] = {}
-    for text in _address_texts(certificate, subject):
+    for text in _address_texts(values, subject):
         try:
             address = EmailAddress.parse(text, a_labels_only=True)
         except AddressError:
@@ -323,9 +343,9 @@ def _read_addresses(certificate: x509.Certificate, subject: x509.Name) -> tuple[
     return tuple(found.values())
 
 
-def _address_texts(certificate: x509.Certificate, subject: x509.Name) -> Iterator[str]:
+def _address_texts(values: _Values, subject: x509.Name) -> Iterator[str]:
     try:
-        names = _value({type(extension.value): extension.value for extension in certificate.extensions}, x509.SubjectAlternativeName)
+        names = _value(values, x509.SubjectAlternativeName)
         if names is not None:
             yield from names.get_values_for_type(x509.RFC822Name)
             for other in names.get_values_for_type(x509.OtherName):

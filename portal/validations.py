@@ -74,13 +74,15 @@ def _name(row: Certificate) -> Check:
         )
         return _yes(what, f"{how} {by}", row.not_before)
     by = _("Its issuer says so under the rules of the CA/Browser Forum; we checked the chain, not the name.")
-    return _yes(what, f"{how} {by}", row.judged_at or row.published_at)
+    return Check(what, "move", "check", _("By its issuer"), f"{how} {by}", row.judged_at or row.published_at)
 
 
 def _mailbox(row: Certificate) -> Check:
     what = _("Mailbox")
     if row.source == Source.ISSUED:
-        return _yes(what, _("Its control was shown before we issued the certificate."), row.mailbox.proven_at or row.not_before)
+        return _yes(
+            what, _("Control of it, or of its whole domain, was shown before we issued the certificate."), row.mailbox.proven_at or row.not_before
+        )
     if row.source == Source.UPLOADED:
         return _yes(what, _("Its owner opened a link that we mailed to it."), row.mailbox.proven_at or row.published_at)
     if row.source == Source.COLLECTED:
@@ -93,7 +95,7 @@ def _mailbox(row: Certificate) -> Check:
 def _key(row: Certificate) -> Check:
     what = _("Key")
     if row.source == Source.ISSUED:
-        return _yes(what, _("The request for the certificate was signed with it."), row.not_before)
+        return _yes(what, _("Our authority was shown it, or keeps it for the organisation that the certificate names."), row.not_before)
     if row.source == Source.UPLOADED:
         return _yes(what, _("Its holder opened a mail sealed to it, or answered with a mail signed by it."), row.published_at)
     if row.source == Source.COLLECTED:

@@ -97,7 +97,7 @@ def language(request: HttpRequest, code: str) -> HttpResponse:
 @require_safe
 def robots(_request: HttpRequest) -> HttpResponse:
     """Robots may read the public pages; look-ups, the API and what needs an account are not for them."""
-    closed = ("/lookup", "/certificates/", "/language/", "/api/v1/", "/accounts/", "/apply/", "/organizations/", "/review/", "/admin/")
+    closed = ("/lookup", "/certificates/", "/mailbox/", "/language/", "/api/v1/", "/accounts/", "/apply/", "/organizations/", "/review/", "/admin/")
     lines = ["User-agent: *", *(f"Disallow: {path}" for path in closed), ""]
     return HttpResponse("\n".join(lines), content_type="text/plain; charset=utf-8")
 

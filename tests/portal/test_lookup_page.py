@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
-from directory.models import Level
+from directory.models import Certificate, Level
 from directory.publishing import erase, hide, revoke
 from directory.selection import Reason
 from portal.views.look_up import REASONS, common_name
@@ -103,3 +103,34 @@ def test_every_reason_has_words() -> None:
 def test_it_shortens_an_issuer_to_its_name() -> None:
     assert common_name("CN=Demo CA 1,O=Letterlock,C=DE") == "Demo CA 1"
     assert common_name("O=No common name") == "O=No common name"
+
+
+def test_it_answers_for_signatures(client: Client, published: Published) -> None:
+    signs = published("dora@example.com", usage=Usage.SIGN)
+    published("dora@example.com", key="rsa2048", usage=Usage.ENCRYPT)
+    page = client.get("/lookup", {"email": "dora@example.com", "usage": "sign"})
+    assert page.context["selected"].fingerprint == signs.fingerprint
+    assert [str(row.reason) for row in page.context["certificates"]][1] == "encrypts only: cannot sign"
+    assert "Signatures can be checked" in page.text
+
+
+def test_it_answers_for_the_past_and_never_with_what_was_hidden_since(client: Client, published: Published, now: datetime) -> None:
+    certificate = published("dora@example.com")
+    Certificate.objects.update(published_at=now - timedelta(days=10), not_before=now - timedelta(days=20))
+    revoke(certificate=certificate, reason="key_compromise", actor="user:test", at=now)
+    asked = {"email": "dora@example.com", "at": f"{now - timedelta(days=1):%Y-%m-%dT%H:%M}"}
+    assert client.get("/lookup", {"email": "dora@example.com"}).context["selected"] is None
+    assert client.get("/lookup", asked).context["selected"].fingerprint == certificate.fingerprint
+    before = client.get("/lookup", asked | {"at": f"{now - timedelta(days=11):%Y-%m-%dT%H:%M}"})
+    assert [row.reason for row in before.context["certificates"]] == [REASONS[Reason.NOT_YET_PUBLISHED]]
+    hide(mailbox=certificate.mailbox, actor="user:test", at=now)
+    assert client.get("/lookup", asked).context["certificates"] == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("wrong", [{"at": "yesterday"}, {"at": "2999-01-01T00:00"}, {"at": "9999-12-31T23:59-23:59"}, {"usage": "dance"}])
+def test_it_explains_what_it_cannot_answer(client: Client, wrong: dict[str, str]) -> None:
+    page = client.get("/lookup", {"email": "dora@example.com", **wrong})
+    assert page.status_code == 422
+    assert page.context["fault_at"] in wrong
+    assert 'aria-invalid="true"' in page.text

@@ -1,4 +1,4 @@
-"""The client for asyncio and trio."""
+"""The client that is awaited."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime

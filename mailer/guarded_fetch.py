@@ -12,6 +12,8 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
+from http import HTTPStatus
 from typing import Self
 from urllib.parse import urlsplit
 
@@ -103,20 +105,13 @@ class _Connection:
             encrypted.do_handshake()
         client = http.client.HTTPConnection(self._host, self._port)
         client.sock = self._socket
-        client.request("GET", path, headers={"Accept-Encoding": "identity", "Connection": "close", "User-Agent": "Letterlock"})
-        answer = client.getresponse()
-        if answer.status != http.HTTPStatus.OK:
-            raise FetchError(f"it answers {answer.status}" + (", and redirects are not followed" if answer.status // 100 == 3 else ""))  # noqa: PLR2004
-        if answer.getheader("Content-Encoding", "identity") != "identity":
-            raise FetchError("it is compressed, which was not asked for")
-        octets = bytearray()
-        while part := answer.read(min(_CHUNK, most + 1 - len(octets))):
-            octets += part
-            if len(octets) > most:
-                raise FetchError(f"it has more than {most} octets")
+        with closing(client):
+            client.request("GET", path, headers={"Accept-Encoding": "identity", "Connection": "close", "User-Agent": "Letterlock"})
+            with client.getresponse() as answer:
+                octets = _body(answer, most)
         if self._late:
             raise FetchError("it took too long")
-        return bytes(octets)
+        return octets
 
     def _connected(self) -> socket.socket:
         for address in self._addresses:
@@ -135,3 +130,19 @@ class _Connection:
             self._socket.shutdown(socket.SHUT_RDWR)
         except OSError:
             self._socket.close()
+
+
+def _body(answer: http.client.HTTPResponse, most: int) -> bytes:
+    if answer.status != HTTPStatus.OK:
+        raise FetchError(f"it answers {answer.status}" + (", and redirects are not followed" if 300 <= answer.status < 400 else ""))  # noqa: PLR2004
+    if answer.getheader("Content-Encoding", "identity") != "identity":
+        raise FetchError("it is compressed, which was not asked for")
+    octets = bytearray()
+    while part := answer.read(min(_CHUNK, most + 1 - len(octets))):
+        octets += part
+        if len(octets) > most:
+            raise FetchError(f"it has more than {most} octets")
+    # A read of a part does not tell that the connection ended too early.
+    if answer.length:
+        raise FetchError("it was cut short")
+    return bytes(octets)

@@ -37,13 +37,14 @@ _MOST_OCTETS = 48 * 1024 * 1024
 
 _log = logging.getLogger(__name__)
 
-# All that the store is made of, in one value: it is read anew when this differs, in whatever process the change was made.
+# All that the store is made of, in one value: it is read anew when this differs, in whatever process the change was made. The lists are not read
+# for it: a row that was written has another place, or was written by another transaction.
 _VERSION = """
 SELECT (SELECT coalesce(md5(string_agg(slug || created_at::text, ',' ORDER BY slug)), '') FROM mailer_authority),
     (SELECT coalesce(max(id), 0) FROM mailer_certificaterevocationlist),
     (SELECT coalesce(md5(string_agg(fingerprint || kind || coalesce(distrust_after::text, ''), ',' ORDER BY fingerprint)), '')
         FROM directory_trustedauthority WHERE removed_at IS NULL),
-    (SELECT coalesce(md5(string_agg(id || coalesce(fetched_at::text, ''), ',' ORDER BY id)), '') FROM directory_revocationsource)
+    (SELECT coalesce(md5(string_agg(id || ctid::text || xmin::text, ',' ORDER BY id)), '') FROM directory_revocationsource)
 """
 
 

@@ -1,11 +1,13 @@
 """Prepared answers: the same as computed ones, at every moment."""
 
-import random
 from datetime import datetime, timedelta
+from typing import Any
 
 import orjson
-import pytest
-from django.db import connection
+from django.db import connection, transaction
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from directory import answers, publishing
 from directory.lookup import look_up, read_answer, read_answers
@@ -21,36 +23,52 @@ CHARLIES = EmailAddress.parse("charlie@example.com")
 
 def computed(at: datetime) -> bytes:
     """The answer by the plain way: every certificate is read and judged."""
-    rows = [] if Mailbox.objects.filter(hidden_at__isnull=False).exists() else list(Certificate.objects.filter(mailbox__match=ADDRESS.match))
-    return answers.compute(rows, at=at).tail
+    shown = Certificate.objects.filter(mailbox__match=ADDRESS.match, mailbox__hidden_at=None, mailbox__erased_at=None)
+    return answers.compute(list(shown.exclude(status=CertificateStatus.ERASED)), at=at).tail
 
 
-@pytest.mark.parametrize("seed", range(6))
-def test_a_prepared_answer_is_the_computed_one_at_random_times(published: Publisher, at: datetime, seed: int) -> None:
-    """Certificates come and go in a random order; after each step the answer is asked for at moments around every edge."""
-    chance = random.Random(seed)
-    moment = at
-    for _ in range(6):
-        step = chance.choice(("publish", "publish", "publish", "supersede", "revoke", "hide", "show", "refresh"))
-        live = list(Certificate.objects.filter(status=CertificateStatus.PUBLISHED))
-        mailbox = Mailbox.objects.first()
-        if step == "publish":
-            days = (chance.randrange(-40, 1), chance.randrange(1, 40))
-            published(ADDRESS.address, usage=chance.choice(list(KeyUse)), days=days, level=chance.choice(("V1", "V4", "external")), when=at)
-        elif step in {"supersede", "revoke"} and live:
-            reason = {"reason": "keyCompromise"} if step == "revoke" else {}
-            getattr(publishing, step)(certificate=chance.choice(live), actor=ALICE, at=moment, **reason)
-        elif step in {"hide", "show"} and mailbox:
-            getattr(publishing, step)(mailbox=mailbox, actor=ALICE, at=moment)
-        elif step == "refresh":
-            publishing.refresh_answers(at=moment)
-        edges = [edge for pair in Certificate.objects.values_list("not_before", "not_after") for edge in pair if edge >= moment]
-        asked = [moment, *edges, *(moment + timedelta(hours=chance.randrange(1000)) for _ in range(5))]
-        for when in asked:
-            for shift in (-1, 0, 1):
-                if (then := when + timedelta(seconds=shift)) >= moment:
-                    assert read_answers([ADDRESS], at=then)[0] == computed(then), (step, then)
-        moment += timedelta(minutes=chance.randrange(1, 300))
+STEPS = st.one_of(
+    st.tuples(st.just("publish"), st.integers(-40, 0), st.integers(1, 40), st.sampled_from(list(KeyUse)), st.sampled_from(["V1", "V4", "external"])),
+    st.tuples(st.sampled_from(["supersede", "revoke"]), st.integers(0, 9)),
+    st.tuples(st.sampled_from(["hide", "show", "erase", "refresh"])),
+)
+
+
+@given(steps=st.lists(st.tuples(STEPS, st.integers(1, 40 * 24 * 60)), min_size=2, max_size=10), data=st.data())
+@hypothesis_settings(
+    max_examples=40, deadline=None, database=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+def test_a_prepared_answer_is_the_computed_one_at_random_times(
+    published: Publisher, at: datetime, steps: list[tuple[tuple[Any, ...], int]], data: st.DataObject
+) -> None:
+    """Whatever is done in whatever order: after each step the answer is asked for at every edge, beside it, and at random moments."""
+    with transaction.atomic():
+        moment = at
+        for (step, *facts), minutes in steps:
+            live = list(Certificate.objects.filter(status=CertificateStatus.PUBLISHED).order_by("pk"))
+            mailbox = Mailbox.objects.filter(match=ADDRESS.match).first()
+            if step == "publish":
+                since, until, usage, level = facts
+                published(ADDRESS.address, usage=usage, days=((moment - at).days + since, (moment - at).days + until + 1), level=level, when=moment)
+            elif step in {"supersede", "revoke"} and live:
+                reason = {"reason": "keyCompromise"} if step == "revoke" else {}
+                getattr(publishing, step)(certificate=live[facts[0] % len(live)], actor=ALICE, at=moment, **reason)
+            elif step in {"hide", "show", "erase"} and mailbox:
+                getattr(publishing, step)(mailbox=mailbox, actor=ALICE, at=moment)
+            elif step == "refresh":
+                publishing.refresh_answers(at=moment)
+            edges = {edge for pair in Certificate.objects.values_list("not_before", "not_after") for edge in pair}
+            edges |= set(Answer.objects.exclude(changes_at=answers.NEVER).values_list("changes_at", flat=True))
+            random = moment + timedelta(seconds=data.draw(st.integers(0, 60 * 24 * 3600)))
+            asked = {when + timedelta(microseconds=shift) for when in (moment, random, *edges) for shift in (-1, 0, 1)}
+            for then in sorted(when for when in asked if when >= moment):
+                ready = read_answer(ADDRESS, at=then)
+                assert ready.tail == read_answers([ADDRESS], at=then)[0] == computed(then), (step, then)
+                assert ready.found is ready.tail.startswith(answers.FOUND)
+                assert b'"der":""' not in ready.tail
+                assert ready.changes_at > then
+            moment += timedelta(minutes=minutes)
+        transaction.set_rollback(True)
 
 
 def test_a_look_up_is_one_query_and_does_not_parse(published: Publisher, at: datetime) -> None:

@@ -21,6 +21,7 @@ ROLES: Mapping[str, tuple[str, ...]] = {
     "ca": ("LETTERLOCK_CA_KEK",),
     "prepare": ("LETTERLOCK_CA_KEK",),
     "web": ("LETTERLOCK_DATA_KEK",),
+    "intake": ("LETTERLOCK_DATA_KEK",),
     "worker": ("LETTERLOCK_SIGNING_KEK", "LETTERLOCK_DATA_KEK"),
 }
 

@@ -193,4 +193,6 @@ def start(portal: Portal, addresses: dict[str, str]) -> None:
     alone = ("--without-gossip", "--without-mingle", "--without-heartbeat")
     portal.launch("worker", *celery, "worker", "-l", "INFO", "-c", "2", "-O", "fair", *alone)
     portal.launch("signer", "manage.py", "signer")
+    if portal.environment.get("LETTERLOCK_INTAKE_DOMAIN"):
+        portal.launch("intake", "manage.py", "intake")
     portal.launch("beat", *celery, "beat", "-l", "INFO", "-s", str(portal.state / "beat"), "--pidfile", "")

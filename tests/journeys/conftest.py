@@ -31,6 +31,8 @@ def portal(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyP
             connection.execute(f"CREATE DATABASE {DATABASE}")
         monkeypatch.setenv("DATABASE_URL", _named(server, DATABASE))
         monkeypatch.setenv("REDIS_URL", f"{os.environ['REDIS_URL'].rsplit('/', 1)[0]}/{QUEUE}")
+        monkeypatch.setenv("LETTERLOCK_INTAKE_DOMAIN", "in.journey.example.org")
+        monkeypatch.setenv("LETTERLOCK_INTAKE_LMTP", str(state / "intake.sock"))
         yield stack.enter_context(supervisor.running(Path(state), port=0, durable=False, say=lambda _who, _text: None))
 
 

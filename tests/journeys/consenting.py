@@ -1,7 +1,9 @@
 """Alice's bank hands in mails that others signed: one owner agrees, another wants never to be asked again."""
 
+import smtplib
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +29,16 @@ def signed_mail(authority: Authority, address: str) -> bytes:
     holder, now = authority.leaf(address, "p256", Usage.DUAL, organization="Eve and Friends Partnership"), datetime.now(UTC)
     lists = [crl(authority.root, at=now), crl(authority.issuer, at=now)]
     return mail(signature(holder, [holder.der, authority.issuer.der], crls=lists), sender=address)
+
+
+def hand_in_by_mail(environment: Mapping[str, str], message: bytes, *, sender: str) -> None:
+    """As the operator's mail server does, once the intake listens."""
+    path, deadline = Path(environment["LETTERLOCK_INTAKE_LMTP"]), time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < deadline, "the intake does not listen"
+        time.sleep(0.2)
+    with smtplib.LMTP(str(path)) as client:
+        assert client.sendmail(sender, [f"collect@{environment['LETTERLOCK_INTAKE_DOMAIN']}"], message) == {}
 
 
 def agree(visitor: Visitor, address: str, link: str) -> None:

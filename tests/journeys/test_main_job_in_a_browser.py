@@ -23,7 +23,7 @@ from portal.running.story.applying import one_page_pdf
 from portal.running.story.openssl import Recipient, openssl
 from portal.running.story.stage import Person, Stage, new_person, text_of
 from portal.running.supervisor import Portal
-from tests.journeys.consenting import agree, refuse, signed_mail, trusted_authority
+from tests.journeys.consenting import agree, hand_in_by_mail, refuse, signed_mail, trusted_authority
 from tests.journeys.eyes import Eyes, Visitor
 from tests.portal.rights.doors import routes
 
@@ -282,16 +282,14 @@ def send(owner: Visitor, stage: Stage, eyes: Eyes, token: str) -> None:
 
 
 def collect(portal: Portal, stage: Stage, eyes: Eyes, token: str) -> None:
-    """Mails that two others signed are handed in; each is asked."""
+    """Mails that two others signed are handed in, over HTTP and by mail; each is asked."""
     authority = trusted_authority(stage.out, portal.environment)
+    eve, frank = "eve@example.net", "frank@example.net"
+    call(stage.url, token, "/api/v1/contributions", signed_mail(authority, eve), "message/rfc822")
+    hand_in_by_mail(portal.environment, signed_mail(authority, frank), sender=frank)
     with eyes.person() as visitor:
-        for address in ("eve@example.net", "frank@example.net"):
-            call(stage.url, token, "/api/v1/contributions", signed_mail(authority, address), "message/rfc822")
-            asked = link(stage, stage.mail(address).content)
-            if address.startswith("eve"):
-                agree(visitor, address, asked)
-            else:
-                refuse(visitor, asked)
+        agree(visitor, eve, link(stage, stage.mail(eve).content))
+        refuse(visitor, link(stage, stage.mail(frank).content))
 
 
 def own_a_mailbox(stage: Stage, eyes: Eyes, address: str, *, number: int) -> None:

@@ -1,5 +1,6 @@
 """Charlie has the directory, or the way to it: whatever it says, nothing is sealed to his key, sent elsewhere, or waited for without end."""
 
+import asyncio
 import gzip
 import json
 import logging
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 from letterlock import (
+    AsyncClient,
     Client,
     ConfigurationError,
     Content,
@@ -168,6 +170,30 @@ def test_it_does_not_wait_for_ever(charlie: FalseDirectory, key: OwnKey) -> None
     # Each octet comes in time, the whole never would.
     charlie.says(Reply(body=b" " * 1000, drip=0.2))
     assert isinstance(sealing(charlie, key), TransportError)
+
+
+@pytest.mark.parametrize(
+    ("reply", "error"),
+    [
+        (Reply(body=b" " * 1000, drip=0.2), TransportError),
+        (Reply(body=b" " * (5 * 1024 * 1024)), UnusableAnswerError),
+        (Reply(headers={**JSON, "Content-Encoding": "gzip"}), UnusableAnswerError),
+        (Reply(307, {"Location": "http://127.0.0.1:1/"}), RedirectRefusedError),
+        (Reply(429, {"Retry-After": "7"}), OverQuotaError),
+        (Reply(503, {}), ServerError),
+        (Reply(body=b"{}"), UnusableAnswerError),
+    ],
+    ids=["drip", "large", "compressed", "redirect", "quota", "fault", "empty"],
+)
+def test_the_awaited_client_is_as_wary(reply: Reply, error: type[LetterlockError], charlie: FalseDirectory) -> None:
+    charlie.says(reply)
+
+    async def ask() -> None:
+        async with AsyncClient(charlie.url, timeout=0.5, retries=0, patience=1) as client:
+            with pytest.raises(error):
+                await client.look_up(BOB)
+
+    asyncio.run(ask())
 
 
 def test_it_tries_again_what_failed_and_no_more(charlie: FalseDirectory) -> None:

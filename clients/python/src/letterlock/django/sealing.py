@@ -39,7 +39,7 @@ class SealingEmailBackend(EmailBackend):
             mails = [mail for mail in map(self._read, email_messages) if mail is not None and mail.recipients]
             if not mails:
                 return 0
-            key = self._configuration.own_key()
+            key, roots = self._configuration.own_key(), self._configuration.roots()
             answers = self._answers(mails)
         except LetterlockError:
             if not self.fail_silently:
@@ -47,7 +47,7 @@ class SealingEmailBackend(EmailBackend):
             return 0
         for mail in mails:
             try:
-                sealed.append(self._sealed(mail, key, answers))
+                sealed.append(self._sealed(mail, key, answers, roots))
             except LetterlockError:
                 if not self.fail_silently:
                     raise
@@ -68,8 +68,8 @@ class SealingEmailBackend(EmailBackend):
         found = [client.look_up(wanted[0].address)] if len(wanted) == 1 else client.look_up_many(address.address for address in wanted)
         return {address.match: lookup for address, lookup in zip(wanted, found, strict=True)}
 
-    def _sealed(self, mail: Mail, key: OwnKey, answers: dict[str, Lookup]) -> list[SealedMail]:
-        moment, roots = now(), self._configuration.roots()
+    def _sealed(self, mail: Mail, key: OwnKey, answers: dict[str, Lookup], roots: Sequence[bytes]) -> list[SealedMail]:
+        moment = now()
         key.check(mail.sender, at=moment)
         options = Options(
             sender_name=mail.sender_name,

@@ -3,15 +3,16 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from threading import Barrier
+from threading import Barrier, Event
 
 import orjson
 import pytest
 from django.db import OperationalError, close_old_connections, connection
 
-from directory import publishing
+from directory import answers, publishing
+from directory.api.fast import reading
 from directory.errors import IllegalMoveError, RevokedCertificateError
-from directory.lookup import read_answers
+from directory.lookup import read_answer, read_answers
 from directory.models import Answer, Certificate, Change, DirectoryEvent, Mailbox
 from directory.x509.certificate import ParsedCertificate, parse_certificate
 from directory.x509.names import EmailAddress
@@ -81,23 +82,50 @@ def test_of_two_revocations_one_counts(authority: Authority) -> None:
     assert shown() == set()
 
 
-@pytest.mark.parametrize("ending", ["revoke", "erase"])
+ENDINGS: dict[str, Callable[[Certificate], None]] = {
+    "revoke": lambda certificate: publishing.revoke(certificate=certificate, reason="keyCompromise", actor=ALICE, at=NOW),
+    "erase": lambda certificate: publishing.erase(mailbox=certificate.mailbox, actor=ALICE, at=NOW),
+    "hide": lambda certificate: publishing.hide(mailbox=certificate.mailbox, actor=ALICE, at=NOW),
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
 def test_a_look_up_sees_all_of_an_ending_or_nothing_of_it(authority: Authority, ending: str) -> None:
+    """One address or many, by Django's connection or the fast path's own; each has a connection to PostgreSQL."""
     certificate = publish(parse_certificate(authority.leaf(ADDRESS.address).der))
-    whole = read_answers([ADDRESS], at=NOW)[0]
+    whole = read_answer(ADDRESS, at=NOW).tail
+    ended = Event()
+
+    def watch(look: Callable[[], bytes | None]) -> Callable[[], object]:
+        def see() -> set[bytes | None]:
+            try:
+                seen = {look()}
+                while not ended.is_set():
+                    seen.add(look())
+                return seen | {look()}
+            finally:
+                reading.close()
+
+        return see
 
     def end() -> None:
-        if ending == "revoke":
-            publishing.revoke(certificate=certificate, reason="keyCompromise", actor=ALICE, at=NOW)
-        else:
-            publishing.erase(mailbox=certificate.mailbox, actor=ALICE, at=NOW)
+        try:
+            ENDINGS[ending](certificate)
+        finally:
+            ended.set()
 
-    def look() -> set[bytes]:
-        return {read_answers([ADDRESS], at=NOW)[0] for _ in range(200)}
-
-    seen = at_once(look, end, look)
-    none = b'"status":"none","certificates":[]}'
-    assert seen[0] | seen[2] <= {whole, none}  # type: ignore[operator]
+    none = answers.NONE.tail
+    seen = at_once(
+        end,
+        watch(lambda: read_answers([ADDRESS], at=NOW)[0]),
+        watch(lambda: answers.read_one(ADDRESS.match, fetch=reading.fetch).tail),
+        watch(lambda: answers.read_many([ADDRESS.match], at=NOW, fetch=reading.fetch).get(ADDRESS.match, none)),
+    )
+    assert seen[0] is None
+    for each in seen[1:]:
+        assert isinstance(each, set)
+        assert none in each
+        assert each <= {whole, none}  # and None, an answer without its certificate, least of all
     assert read_answers([ADDRESS], at=NOW)[0] == none
     assert not Answer.objects.exists()
 

@@ -7,6 +7,7 @@ from datetime import datetime
 from itertools import count
 from socketserver import ThreadingMixIn
 from typing import Any
+from uuid import UUID
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
@@ -22,6 +23,7 @@ from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
 from directory.tokens import SCOPES, make_token
+from mailer.answering import Purpose, challenge_of
 from mailer.models import SigningIdentity
 from tests.mailer.letters import publish_for
 from tests.mailer.signed_mail import mail, signature
@@ -29,7 +31,7 @@ from tests.pki import Authority, Usage
 
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 EXAMPLES = 25
-BYTES = ["application/pkix-cert", "application/pkcs7-mime", "application/x-pem-file", "message/rfc822"]
+BYTES = ["application/pkix-cert", "application/pkcs7-mime", "application/pkcs7-signature", "application/x-pem-file", "message/rfc822"]
 schemathesis.serializer.alias(BYTES, "application/octet-stream")
 
 
@@ -93,6 +95,9 @@ def known(authority: Authority, token: str, address: str, now: datetime) -> Mapp
     handed_in = requests.post(f"{address}/api/v1/publications", carol.pem, headers={**headers, "Content-Type": "text/plain"}, timeout=30).json()["id"]
     signed = mail(signature(dora := authority.leaf("dora@example.net"), [dora.der, authority.issuer.der]), sender="dora@example.net")
     taken = requests.post(f"{address}/api/v1/contributions", signed, headers={**headers, "Content-Type": "message/rfc822"}, timeout=30).json()["id"]
+    eve = authority.leaf("eve@example.net", usage=Usage.SIGN)
+    proof_of = requests.post(f"{address}/api/v1/publications", eve.pem, headers={**headers, "Content-Type": "text/plain"}, timeout=30).json()["id"]
+    answer = signature(eve, [eve.der], entity=challenge_of(Purpose.PUBLISH, UUID(proof_of)).encode(), opaque=True)
     return {
         "GET /api/v1/certificates": {"query": {"email": "bob@example.net", "receipt": "1"}},
         "POST /api/v1/lookups": {"body": {"emails": ["bob@example.net", "charlie@example.com", "x"]}, "media_type": "application/json"},
@@ -104,6 +109,11 @@ def known(authority: Authority, token: str, address: str, now: datetime) -> Mapp
         "POST /api/v1/contributions": {"body": signed, "media_type": "message/rfc822"},
         "GET /api/v1/contributions/{contribution_id}": {"path_parameters": {"contribution_id": taken}},
         "GET /api/v1/publications/{publication_id}": {"path_parameters": {"publication_id": handed_in}},
+        "POST /api/v1/publications/{publication_id}/proof": {
+            "path_parameters": {"publication_id": proof_of},
+            "body": answer,
+            "media_type": "application/pkcs7-mime",
+        },
     }
 
 

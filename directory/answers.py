@@ -146,7 +146,10 @@ def prepare(mailbox: Mailbox, *, at: datetime) -> None:
     if row is None:
         Answer.objects.filter(match=mailbox.match).delete()
     else:
-        Answer.objects.update_or_create(match=mailbox.match, defaults=row._asdict())
+        # One statement: that two do it at once is ruled out by the mailbox's lock, so that no savepoints are needed.
+        Answer.objects.bulk_create(
+            [Answer(match=mailbox.match, **row._asdict())], update_conflicts=True, unique_fields=["match"], update_fields=AnswerRow._fields
+        )
 
 
 class Fetch(Protocol):

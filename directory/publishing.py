@@ -14,6 +14,7 @@ from django.db.models import Q
 
 from directory import answers
 from directory.certificate_states import move
+from directory.copying import fetch_bound
 from directory.errors import RevokedCertificateError, TooManyPublishedError
 from directory.events import Verb, record
 from directory.models import Answer, Certificate, CertificateStatus, Change, ChangeKind, Level, Mailbox, Organization, Source
@@ -22,6 +23,7 @@ from directory.x509.gate import check_publishable
 from directory.x509.names import EmailAddress
 
 MOST_PUBLISHED = 10
+_NEW_MAILBOX = "INSERT INTO directory_mailbox (address, match) VALUES (%(address)s, %(match)s) ON CONFLICT (match) DO NOTHING RETURNING id"
 MOST_CHAIN = 5
 
 # What remains of an erased certificate is its fingerprint, its times and what revoking it needs.
@@ -67,13 +69,17 @@ def publish(
         raise RevokedCertificateError("This certificate was revoked.")
     if proven_at is not None:
         note_proof(match=mailbox.match, at=proven_at)
-    certificate = mailbox.certificates.filter(fingerprint=parsed.fingerprint).first()
+    known = list(mailbox.certificates.all())
+    certificate = next((one for one in known if one.fingerprint == parsed.fingerprint), None)
     if certificate is not None and certificate.status == CertificateStatus.PUBLISHED:
         return certificate
-    for old in mailbox.certificates.filter(pk__in=[old.pk for old in supersedes], status=CertificateStatus.PUBLISHED):
-        move(old, CertificateStatus.SUPERSEDED, actor=actor, at=at, facts={"ended_at": at})
-        _announce(mailbox, old, ChangeKind.ENDED, actor=actor, at=at)
-    if mailbox.certificates.filter(status=CertificateStatus.PUBLISHED, not_after__gt=at).count() >= MOST_PUBLISHED:
+    replaced = {old.pk for old in supersedes}
+    live = [one for one in known if one.status == CertificateStatus.PUBLISHED]
+    for old in live:
+        if old.pk in replaced:
+            move(old, CertificateStatus.SUPERSEDED, actor=actor, at=at, facts={"ended_at": at})
+            _announce(mailbox, old, ChangeKind.ENDED, actor=actor, at=at)
+    if sum(one.pk not in replaced and one.not_after > at for one in live) >= MOST_PUBLISHED:
         raise TooManyPublishedError(f"A mailbox has at most {MOST_PUBLISHED} published certificates.")
     facts = (
         facts_of(parsed)
@@ -215,7 +221,9 @@ def refresh_answers(*, at: datetime, most: int = 1000) -> int:
 def _lock_address(address: EmailAddress) -> Mailbox:
     # Two first publications for one address race here: one inserts, the other waits for its row. An erasure meanwhile takes it away.
     while True:
-        Mailbox.objects.bulk_create([Mailbox(address=address.address, match=address.match)], ignore_conflicts=True)
+        new = fetch_bound(_NEW_MAILBOX, {"address": address.address, "match": address.match})
+        if new:
+            return Mailbox(pk=new[0][0], address=address.address, match=address.match)
         mailbox = Mailbox.objects.select_for_update().filter(match=address.match).first()
         if mailbox is not None:
             return mailbox

@@ -87,11 +87,21 @@ def issuance_of(certificate: Certificate) -> Issuance | None:
 
 
 def _forget_publications(match: str, *, actor: str, at: datetime) -> None:
+    # To the organisation that handed it in, an erasure looks like no answer.
     for publication in Publication.objects.select_for_update(of=("self",)).filter(match=match).order_by("id"):
-        publication_states.move(publication, PublicationStatus.REFUSED, actor=actor, at=at, reason="erased")
-    Publication.objects.filter(match=match).update(
-        address="", match="", der=b"", chain=[], fingerprint="", secret_digest=None, code_digest="", notice=None
-    )
+        publication_states.move(publication, PublicationStatus.EXPIRED, actor=actor, at=at)
+    blank = {
+        "address": "",
+        "match": "",
+        "der": b"",
+        "chain": [],
+        "fingerprint": "",
+        "secret_digest": None,
+        "code_digest": "",
+        "notice": None,
+        "reason": "",
+    }
+    Publication.objects.filter(match=match).update(**blank)
 
 
 def _forget_consents(match: str, *, actor: str, at: datetime) -> None:

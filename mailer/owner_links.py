@@ -23,7 +23,8 @@ from mailer.notices import send_notice
 from mailer.proof_budget import spent
 
 LIFETIME = timedelta(hours=24)
-KEPT = timedelta(days=60)
+# Long enough to say that a link is too old, and for the yearly question to be changed for a new one.
+KEPT = {LinkPurpose.PAGE: timedelta(days=7), LinkPurpose.REVERIFY: timedelta(days=60)}
 _ROUTES = {LinkPurpose.PAGE: "owner", LinkPurpose.REVERIFY: "owner-still-mine"}
 
 
@@ -82,4 +83,4 @@ def actor_of(link: OwnerLink) -> str:
 
 def forget_links(*, at: datetime) -> int:
     """Delete the links that are long over: they name mailboxes. Returns how many."""
-    return OwnerLink.objects.filter(created_at__lt=at - KEPT).delete()[0]
+    return sum(OwnerLink.objects.filter(purpose=purpose, created_at__lt=at - kept).delete()[0] for purpose, kept in KEPT.items())

@@ -92,7 +92,7 @@ def test_it_leaves_nothing_that_names_the_address(bank: Organization, desk: Desk
     assert DORA.address.encode().hex() not in everything()
     assert Certificate.objects.get().fingerprint == certificate.fingerprint
     assert Replacement.objects.get().status == ReplacementStatus.STOPPED
-    assert Publication.objects.get().status == PublicationStatus.REFUSED
+    assert (Publication.objects.get().status, Publication.objects.get().reason) == (PublicationStatus.EXPIRED, ""), "the bank is not told"
     consent.refresh_from_db()
     assert consent.status == ConsentStatus.REFUSED
     assert outward_status(consent, at=now) == ConsentStatus.AWAITING_CONSENT, "the bank is not told"

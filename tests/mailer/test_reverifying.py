@@ -187,7 +187,13 @@ def test_the_task_may_run_twice(desk: Desk) -> None:
     assert Notice.objects.filter(kind="reverify").count() == 1
 
 
-def test_it_forgets_links_that_are_long_over(now: datetime) -> None:
+def test_it_forgets_links_that_are_long_over(desk: Desk, now: datetime) -> None:
+    """Whoever types an address has it stored here: not for longer than it is of use."""
+    proven(desk, now - YEAR)
+    ask_due(at=now)
     mail_link(DORA, actor="anonymous", at=now)
+    assert forget_links(at=now + 7 * DAY) == 0
+    assert forget_links(at=now + 7 * DAY + timedelta(seconds=1)) == 1
+    assert OwnerLink.objects.get().purpose == LinkPurpose.REVERIFY
     assert forget_links(at=now + 60 * DAY) == 0
     assert forget_links(at=now + 60 * DAY + timedelta(seconds=1)) == 1

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from itertools import cycle
@@ -11,6 +12,7 @@ import orjson
 import psycopg
 
 from bench import house
+from bench.errors import NotMeasuredError
 from bench.interleave import compare_times
 from bench.load import HttpCaller, Load, get, post
 from bench.lookups import BATCH, ENTRIES, bearer, get_of
@@ -20,6 +22,8 @@ from bench.rows import Goal, Row, Sense, of_amount, of_ratio
 MANY, LARGE = 1_000_000, 10_000_000
 # Those that are asked for, of all: what a look-up needs of them is in memory, as it is of those that are asked for in use.
 ASKED = 5000
+# A row of each of the three tables with its indexes, and what the write-ahead log may take meanwhile.
+ENTRY_OCTETS, LOG_OCTETS = 4000, 9 * 10**9
 SINGLE_PAIRS, BATCH_PAIRS = 4000, 100
 
 
@@ -48,6 +52,7 @@ def large_rows() -> Iterator[Row]:
 def rows_for(count: int) -> Iterator[Row]:
     single, batch, publishing, memory = goals_for(count).items()
     with house.opened() as few, ExitStack() as stack:
+        check_room(few, count)
         many = grown(few)
         tokens = [opened.furnish("lookups", str(entries))["token"] for opened, entries in ((few, ENTRIES), (many, count))]
         stack.enter_context(house.on_cores(few.servers))
@@ -66,6 +71,13 @@ def rows_for(count: int) -> Iterator[Row]:
         # The server may be one process, or one that watches over others.
         largest = max(proportional(pid) for pid in [webs[1].process.pid, *children(webs[1].process.pid)])
         yield of_amount(memory[0], largest / 1e6, memory[1])
+
+
+def check_room(opened: house.House, count: int) -> None:
+    """Raise NotMeasuredError where that many entries would fill the disk."""
+    needed, free = count * ENTRY_OCTETS + LOG_OCTETS, shutil.disk_usage(opened.state).free
+    if free < needed:
+        raise NotMeasuredError(f"{count:,} entries need {needed / 1e9:.0f} GB where {opened.state} is, and {free / 1e9:.0f} GB are free")
 
 
 def grown(opened: house.House) -> house.House:

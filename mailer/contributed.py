@@ -17,9 +17,7 @@ from directory.x509.gate import check_publishable
 from directory.x509.names import EmailAddress
 from mailer.dkim_verifying import Texts, Verdict, verdict
 from mailer.smime import isolated
-from mailer.smime.errors import SmimeError
-from mailer.smime.parts import Kind
-from mailer.smime.senders_certificates import EncryptionRefused
+from mailer.smime.errors import EncryptionRefused, SmimeError
 from mailer.smime.trust import Trust
 
 MOST_OCTETS = 10 * 1024 * 1024
@@ -62,7 +60,7 @@ def read_contribution(message: bytes, *, trust: Trust, texts: Texts, at: datetim
         raise ContributionRefusedError(reading.outcome.value)
     # Step 3.
     outermost = reading.layers[0]
-    if outermost.kind is not Kind.SIGNED or outermost.verification is None:
+    if outermost.verification is None:
         raise ContributionRefusedError("signed_inside")
     if len(outermost.verification.signatures) != 1:
         raise ContributionRefusedError("several_signers")

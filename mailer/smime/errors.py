@@ -3,6 +3,8 @@
 No error carries key material or content; `field` names the offending input so that an adapter can point at it.
 """
 
+from .outcomes import Outcome
+
 
 class SmimeError(Exception):
     """The root of this package's errors; `code` is stable and meant for machines."""
@@ -108,3 +110,13 @@ class CrlRefused(SmimeError):
     """A revocation list that cannot be gone by; the text says why."""
 
     code = "crl_refused"
+
+
+class EncryptionRefused(SmimeError):
+    """The certificate that a sender wants to be encrypted to cannot be kept: by its `outcome`, or since it is not there, which is None."""
+
+    code = "encryption_refused"
+
+    def __init__(self, outcome: Outcome | None) -> None:
+        super().__init__("the certificate to encrypt to cannot be kept")
+        self.outcome = outcome

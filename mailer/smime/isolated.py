@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from . import errors, mail
 from .crls import Crl
 from .envelopes import Agreed, Envelope, Transported
-from .errors import MalformedCms, ParsingFailed, SmimeError, TooLarge, TooSlow
+from .errors import EncryptionRefused, MalformedCms, ParsingFailed, SmimeError, TooLarge, TooSlow
 from .ground import Cell, IsolationError, ParseTimeout, ParseTooBig
 from .judging import CertificateJudgement
 from .mail import Peeled, Reading
@@ -22,7 +22,7 @@ from .outcomes import Outcome
 from .packing import Blobs, pack, unpack
 from .parts import Kind
 from .reader import MAX_CMS
-from .senders_certificates import EncryptionRefused, SendersCertificates
+from .senders_certificates import SendersCertificates
 from .trust import Revocation, Trust
 from .verify import Signature, Verification
 
@@ -58,15 +58,14 @@ def verify(entity: bytes, *, at: datetime, roots: Sequence[bytes] = (), trust: T
 
 def judged(entity: bytes, *, at: datetime, trust: Trust, sender: str | None = None) -> Verification:
     """As `verify`, but raises TooSlow, TooLarge and ParsingFailed where the other process gave nothing."""
-    return _ask("verify_entity", _verification, entity, at, _plain(trust), sender)
+    return _ask("verify_entity", _verification, entity, at, _plain(trust), sender, cell=_cell_for(trust))
 
 
 def judge_certificate(
     certificate: bytes, chain: Sequence[bytes], *, trust: Trust, policies: Sequence[str] = (), at: datetime
 ) -> CertificateJudgement:
     """As `judging.judge_certificate`. Raises TooSlow, TooLarge and ParsingFailed."""
-    cell = _PATIENT if sum(map(len, trust.crls)) > _LONG_CRLS else _CELL
-    return _ask("judge_certificate", _judgement, certificate, tuple(chain), _plain(trust), tuple(policies), at, cell=cell)
+    return _ask("judge_certificate", _judgement, certificate, tuple(chain), _plain(trust), tuple(policies), at, cell=_cell_for(trust))
 
 
 def read_crl(encoding: bytes, authorities: Sequence[bytes], *, at: datetime) -> Crl:
@@ -86,7 +85,7 @@ def read_mail(message: bytes, openers: Sequence[Opener] = (), *, trust: Trust, a
 
 def certificates_of(message: bytes, signer: bytes, *, trust: Trust, at: datetime) -> SendersCertificates:
     """As `senders_certificates.certificates_of`. Raises EncryptionRefused, TooSlow, TooLarge, MalformedCms, UnsupportedAlgorithm, ParsingFailed."""
-    found = _ask("read_senders_certificates", _senders_certificates, message, signer, _plain(trust), at)
+    found = _ask("read_senders_certificates", _senders_certificates, message, signer, _plain(trust), at, cell=_cell_for(trust))
     if isinstance(found, EncryptionRefused):
         raise found
     return found
@@ -97,13 +96,17 @@ class Elsewhere:
 
     def peel(self, octets: bytes, content_type: bytes, names: frozenset[bytes], *, trust: Trust, at: datetime) -> Peeled:
         """Raises SmimeErrors."""
-        return _ask("peel", _peeled, octets, content_type, names, _plain(trust), at)
+        return _ask("peel", _peeled, octets, content_type, names, _plain(trust), at, cell=_cell_for(trust))
 
     def judge_sender(self, message: bytes, inside: Sequence[bytes], signers: Sequence[Sequence[str]], *, encrypted: bool) -> Outcome:
         try:
             return _ask("judge_sender", lambda found: Outcome(found[0]), message, tuple(inside), tuple(signers), encrypted)
         except SmimeError:
             return Outcome.SENDER_UNCLEAR
+
+
+def _cell_for(trust: Trust) -> Cell:
+    return _PATIENT if sum(map(len, trust.crls)) > _LONG_CRLS else _CELL
 
 
 def _ask(task: str, made: Callable[[Any], T], *arguments: Any, cell: Cell = _CELL) -> T:

@@ -13,10 +13,9 @@ import idna
 import pyhanko_certvalidator
 
 from . import crls, envelopes, judging, senders, senders_certificates
-from .errors import SmimeError
+from .errors import EncryptionRefused, SmimeError
 from .mail import Here
 from .packing import Blobs, pack, unpack
-from .senders_certificates import EncryptionRefused
 from .trust import Revocation, Trust
 from .verify import verify
 

@@ -19,7 +19,7 @@ from .certificates import cut
 from .chain import judge
 from .der import CONTEXT_0, CONTEXT_1, INTEGER, OCTET_STRING, SEQUENCE
 from .envelopes import key_identifier
-from .errors import KeyRefused, MalformedCms
+from .errors import EncryptionRefused, KeyRefused, MalformedCms
 from .foreign import ENCRYPTION_KEY_PREFERENCE
 from .head import split
 from .key_identifiers import identifiers_of
@@ -40,14 +40,6 @@ class SendersCertificates(NamedTuple):
     sender: str
     encryption: bytes
     authorities: tuple[bytes, ...]
-
-
-class EncryptionRefused(Exception):
-    """The certificate that the sender wants to be encrypted to cannot be kept; None if it is not there."""
-
-    def __init__(self, outcome: Outcome | None) -> None:
-        super().__init__(outcome)
-        self.outcome = outcome
 
 
 def certificates_of(message: bytes, signer: bytes, *, trust: Trust, at: datetime) -> SendersCertificates:

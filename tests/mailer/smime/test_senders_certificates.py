@@ -6,9 +6,9 @@ from datetime import datetime
 import pytest
 
 from mailer.smime import isolated, senders_certificates
-from mailer.smime.errors import MalformedCms
+from mailer.smime.errors import EncryptionRefused, MalformedCms
 from mailer.smime.outcomes import Outcome
-from mailer.smime.senders_certificates import EncryptionRefused, SendersCertificates
+from mailer.smime.senders_certificates import SendersCertificates
 from tests.mailer.signed_mail import by_identifier, by_issuer, by_recipient, mail, signature, trust_of
 from tests.pki import Authority, Holder, Usage, make_key
 

@@ -16,7 +16,7 @@ from django.db import connections
 
 from directory import replica
 from directory.models import Answer, Certificate, CertificateStatus, Mailbox
-from directory.selection import Selection, Usage, select
+from directory.selection import Selection, Usage, select, usable
 
 # An answer without a certificate that will ever be usable does not change by itself.
 NEVER = datetime(9999, 12, 31, tzinfo=UTC)
@@ -132,7 +132,7 @@ def row_of(certificates: Sequence[Certificate], *, at: datetime) -> AnswerRow | 
     # Another process's clock may be ahead of this one's: what it has ended must not come back, nor what it published be left out.
     done = (moment for certificate in certificates for moment in (certificate.published_at, certificate.ended_at) if moment is not None)
     then = max((at, *done))
-    selection, until = select(certificates, usage=Usage.ENCRYPT, at=then), changes_at(certificates, at=then)
+    selection, until = Selection(tuple(usable(certificates, usage=Usage.ENCRYPT, at=then)), ()), changes_at(certificates, at=then)
     if selection.selected is None and until == NEVER:
         return None
     json = _told(selection)

@@ -9,8 +9,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from struct import pack
 from typing import Any, NamedTuple, cast
 
+import orjson
 from django.db import transaction
 
 from directory import answers
@@ -60,7 +62,7 @@ class CertificateRow(NamedTuple):
     not_before: datetime
     not_after: datetime
     published_at: datetime
-    chain: list[bytes]
+    chain: bytes
     trust: str
     judged_at: datetime | None
     status: str = CertificateStatus.PUBLISHED.value
@@ -74,10 +76,11 @@ class CertificateRow(NamedTuple):
 
 
 _BY_TYPE = {int: "int8", str: "text", bytes: "bytea", bytes | None: "bytea", bool: "bool", datetime: "timestamptz", datetime | None: "timestamptz"}
-_CERTIFICATE_COLUMNS = {name: _BY_TYPE.get(kind, "bytea[]") for name, kind in CertificateRow.__annotations__.items()} | {"key_bits": "int4"}
-_ANSWER_COLUMNS = {"match": "text", "json": "bytea", "certificates": "int8[]", "found": "bool", "etag": "text", "changes_at": "timestamptz"}
+# Arrays and JSON are encoded here, ten times as fast as for any value that might come: a binary COPY does not say of what type its octets are.
+_CERTIFICATE_COLUMNS = {name: _BY_TYPE[kind] for name, kind in CertificateRow.__annotations__.items()} | {"key_bits": "int4"}
+_ANSWER_COLUMNS = {"match": "text", "json": "bytea", "certificates": "bytea", "found": "bool", "etag": "text", "changes_at": "timestamptz"}
 _CHANGE_COLUMNS = {"kind": "text", "address": "text", "match": "text", "fingerprint": "text", "actor": "text", "at": "timestamptz"}
-_EVENT_COLUMNS = {"at": "timestamptz", "actor": "text", "verb": "text", "subject": "text", "detail": "jsonb"}
+_EVENT_COLUMNS = {"at": "timestamptz", "actor": "text", "verb": "text", "subject": "text", "detail": "bytea"}
 
 # In the order of their addresses, so that two imports never wait for each other's.
 _NEW_MAILBOXES = """
@@ -118,7 +121,7 @@ def publish_new(entries: Sequence[Entry], *, source: Source, actor: str, at: dat
     for number, place in zip(ids, found.done, strict=True):
         entry = entries[place]
         rows[entry.address.match].append(_row(number, mailboxes[entry.address.match], entry, source=source, at=at))
-    _copy(rows, wanted, actor=actor, at=at)
+    _copy(rows, wanted, source=source, actor=actor, at=at)
     return found
 
 
@@ -142,24 +145,32 @@ def _row(number: int, mailbox: int, entry: Entry, *, source: Source, at: datetim
         level=entry.level.value,
         source=source.value,
         published_at=at,
-        chain=list(entry.chain[:MOST_CHAIN]),
+        chain=_array(_BYTEA, entry.chain[:MOST_CHAIN]) if entry.chain else _NO_CHAIN,
         trust=entry.trust,
         judged_at=at if entry.trust else None,
         **facts,
     )
 
 
-def _copy(rows: Mapping[str, Sequence[CertificateRow]], addresses: Mapping[str, str], *, actor: str, at: datetime) -> None:
+def _copy(rows: Mapping[str, Sequence[CertificateRow]], addresses: Mapping[str, str], *, source: Source, actor: str, at: datetime) -> None:
     every = [(match, row) for match, of_mailbox in rows.items() for row in of_mailbox]
     copy_rows("directory_certificate", _CERTIFICATE_COLUMNS, (row for _match, row in every))
     copy_rows("directory_answer", _ANSWER_COLUMNS, _answers(rows, at=at))
-    changes = ((ChangeKind.PUBLISHED.value, addresses[match], match, row.fingerprint, actor, at) for match, row in every)
-    copy_rows("directory_change", _CHANGE_COLUMNS, changes)
-    events = (
-        (at, actor, Verb.CERTIFICATE_PUBLISHED.value, f"certificate:{row.fingerprint}", {"level": row.level, "source": row.source})
-        for _match, row in every
-    )
+    kind, verb = ChangeKind.PUBLISHED.value, Verb.CERTIFICATE_PUBLISHED.value
+    copy_rows("directory_change", _CHANGE_COLUMNS, ((kind, addresses[match], match, row.fingerprint, actor, at) for match, row in every))
+    details = {level.value: b"\x01" + orjson.dumps({"level": level.value, "source": source.value}) for level in Level}
+    events = ((at, actor, verb, f"certificate:{row.fingerprint}", details[row.level]) for _match, row in every)
     copy_rows("directory_directoryevent", _EVENT_COLUMNS, events)
+
+
+def _array(oid: int, elements: Sequence[bytes]) -> bytes:
+    """A one-dimensional array in PostgreSQL's binary format: dimensions, no NULLs, the elements' type, their number and the first index."""
+    head = (1, 0, oid, len(elements), 1) if elements else (0, 0, oid)
+    return b"".join((pack(f"!{len(head)}i", *head), *(pack("!i", len(element)) + element for element in elements)))
+
+
+_BYTEA, _INT8 = 17, 20
+_NO_CHAIN = _array(_BYTEA, ())
 
 
 def _answers(rows: Mapping[str, Sequence[CertificateRow]], *, at: datetime) -> Iterable[tuple[Any, ...]]:
@@ -167,4 +178,5 @@ def _answers(rows: Mapping[str, Sequence[CertificateRow]], *, at: datetime) -> I
         # The rows have the columns of the model, and the answer is made of nothing else.
         answer = answers.row_of(cast("Sequence[Certificate]", of_mailbox), at=at)
         if answer is not None:
-            yield (match, *answer)
+            ids = _array(_INT8, [pack("!q", number) for number in answer.certificates])
+            yield (match, answer.json, ids, answer.found, answer.etag, answer.changes_at)

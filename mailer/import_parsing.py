@@ -40,6 +40,7 @@ def _parse(entry: FileEntry | Unreadable) -> Acceptable | Unreadable:
         return entry
     try:
         parsed = parse_certificate(entry.der)
+        _ = parsed.fingerprint  # reckoned here, and taken along
         return Acceptable(entry.line, parsed, parsed.addresses if entry.addresses is None else _named(parsed, entry.addresses))
     except X509Error as error:
         return Unreadable(entry.line, error)

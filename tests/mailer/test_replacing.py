@@ -110,10 +110,13 @@ def test_its_link_is_not_guessed_by_charlie(inbox_server: InboxServer, client: C
     assert statuses(old) == ["published"]
 
 
-def test_charlie_cannot_take_the_old_one_out_of_the_way_first(old: Holder, new: Holder, now: datetime) -> None:
+def test_charlie_cannot_take_the_old_one_out_of_the_way_first(inbox_server: InboxServer, old: Holder, new: Holder, now: datetime) -> None:
     """Whoever reads the mailbox could end it on the owner's page, and be at once in its place."""
     supersede(certificate=Certificate.objects.get(), actor="owner", at=now)
     assert isinstance(proven(new, now + timedelta(hours=47)), Replacement)
+    page = Client().get(stop_path(inbox_server, now + timedelta(hours=47))).content.decode()
+    assert "Ended just now" in page
+    assert "In use now" not in page
     Replacement.objects.all().delete()
     revoke(certificate=Certificate.objects.get(), reason="key_compromise", actor="owner", at=now)
     assert isinstance(proven(new, now + timedelta(hours=47)), Replacement)

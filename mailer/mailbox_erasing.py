@@ -90,7 +90,7 @@ def _forget_publications(match: str, *, actor: str, at: datetime) -> None:
     # To the organisation that handed it in, an erasure looks like no answer.
     for publication in Publication.objects.select_for_update(of=("self",)).filter(match=match).order_by("id"):
         publication_states.move(publication, PublicationStatus.EXPIRED, actor=actor, at=at)
-    blank = {
+    blank: dict[str, object] = {
         "address": "",
         "match": "",
         "der": b"",

@@ -25,7 +25,7 @@ from mailer.owner_links import ExpiredOwnerLinkError, OwnerLinkError, UnknownOwn
 from mailer.replacing import ReplacementError
 from mailer.views.inviting import CertificateForm
 from mailer.views.quotas import over_quota
-from mailer.views.uploading import hand_in
+from mailer.views.uploading import hand_in, taken
 
 METHODS = ["GET", "HEAD", "POST"]
 
@@ -118,7 +118,7 @@ def replace(request: HttpRequest, secret: str) -> HttpResponse:
     if form.is_bound and form.is_valid():
         publication = hand_in(form, EmailAddress.parse(link.address), actor=actor_of(link))
         if publication is not None:
-            return render(request, "mailer/invitation_taken.html", {"publication": publication}, status=HTTPStatus.ACCEPTED)
+            return taken(request, publication)
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
     return render(request, "mailbox/replace.html", {"link": link, "form": form, "secret": secret}, status=status)
 

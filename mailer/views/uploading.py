@@ -53,8 +53,7 @@ def publish(request: HttpRequest) -> HttpResponse:
         if form.is_valid():
             publication = _submit(form)
             if publication is not None:
-                context = {"publication": publication, "is_sealed": is_sealed(publication)}
-                return render(request, "mailer/invitation_taken.html", context, status=HTTPStatus.ACCEPTED)
+                return taken(request, publication)
     return render(request, "mailer/upload.html", {"form": form}, status=HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK)
 
 
@@ -74,6 +73,12 @@ def hand_in(form: CertificateForm, address: EmailAddress | None, *, actor: str) 
             _("This address has had three mails of this kind within 24 hours. Please try again tomorrow."),
         )
     return None
+
+
+def taken(request: HttpRequest, publication: Publication) -> HttpResponse:
+    """What to do next: open the sealed mail, or sign an answer."""
+    context = {"publication": publication, "is_sealed": is_sealed(publication)}
+    return render(request, "mailer/invitation_taken.html", context, status=HTTPStatus.ACCEPTED)
 
 
 def _submit(form: UploadForm) -> Publication | None:

@@ -166,6 +166,7 @@ def test_it_hands_in_another(client: Client, published: Published) -> None:
     path = link_to(TO)
     answer = client.post(f"{path}certificate/", {"certificate": SimpleUploadedFile("a.crt", Authority().leaf(TO, "rsa2048").der)})
     assert answer.status_code == 202
+    assert "a mail that is sealed to your certificate" in answer.text
     publication = Publication.objects.get()
     assert (publication.match, publication.actor) == (DORA.match, f"owner:{OwnerLink.objects.get().id}")
     assert publication.organization is None

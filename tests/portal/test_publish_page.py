@@ -39,7 +39,7 @@ def test_it_takes_a_certificate_and_mails_the_proof(client: Client, authority: A
     assert client.get("/publish/").status_code == 200
     answer = client.post("/publish/", form(authority.leaf(TO).der, email))
     assert answer.status_code == 202
-    assert "Look into your mailbox" in answer.text
+    assert "a mail that is sealed to your certificate" in answer.text
     publication = Publication.objects.get()
     assert (publication.match, publication.organization, publication.actor) == (DORA.match, None, "anonymous")
     assert {notice.match for notice in Notice.objects.all()} == {DORA.match}
@@ -57,7 +57,9 @@ def test_it_takes_pem_and_pkcs7_with_the_chain(client: Client, authority: Author
 
 
 def test_a_signing_certificate_is_taken_too(client: Client, authority: Authority) -> None:
-    assert client.post("/publish/", form(authority.leaf(TO, usage=Usage.SIGN).der)).status_code == 202
+    answer = client.post("/publish/", form(authority.leaf(TO, usage=Usage.SIGN).der))
+    assert answer.status_code == 202
+    assert "Your certificate is for signing" in answer.text
 
 
 def refusals(authority: Authority) -> dict[str, tuple[bytes, str, str]]:

@@ -26,7 +26,7 @@ def is_weak(modulus: int, exponent: int) -> bool:
 
 def weak_among(moduli: Sequence[int], exponent: int) -> set[int]:
     """Those for which `is_weak` holds."""
-    weak = {modulus for modulus in moduli if checkrsa(modulus, e=exponent, checks=_SINGLE)}
+    weak = {modulus for modulus in set(moduli) if checkrsa(modulus, e=exponent, checks=_SINGLE)}
     return weak | {modulus for group in _groups(moduli) for modulus in _sharing(group)}
 
 

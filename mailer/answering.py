@@ -9,7 +9,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -19,7 +19,6 @@ from mailer.notices import PORTAL
 from mailer.smime import isolated
 from mailer.smime.outcomes import Outcome
 from mailer.smime.trust import Revocation, Trust
-from mailer.smime.verify import Verification
 
 MOST_OCTETS = 1024 * 1024
 _CHALLENGE_DIGITS = 32
@@ -60,7 +59,7 @@ def read_answer(message_or_cms: bytes, *, challenge: str, certificate_der: bytes
         raise AnswerError(Outcome.TOO_LARGE)
     trust = Trust((), intermediates=(certificate_der,), revocation=Revocation.IF_GIVEN)
     verification = isolated.verify(_entity(message_or_cms), at=at, trust=trust)
-    _check_signer(verification, certificate_der)
+    _check_signer([(signature.certificate, signature.outcome) for signature in verification.signatures], verification.outcome, certificate_der)
     if not any(_holds(text, challenge.encode("ascii")) for text in _texts(verification.content)):
         raise AnswerError(NO_CHALLENGE)
 
@@ -74,17 +73,17 @@ def _entity(answer: bytes) -> bytes:
     return _HEAD + armoured[2].strip() + b"\r\n" if armoured else answer
 
 
-def _check_signer(verification: Verification, certificate_der: bytes) -> None:
-    """(3)."""
-    if not verification.signatures:
-        raise AnswerError(verification.outcome)
-    by_it = [signature for signature in verification.signatures if signature.certificate == certificate_der]
+def _check_signer(signatures: Sequence[tuple[bytes, Outcome]], outcome: Outcome, certificate_der: bytes) -> None:
+    """(3) Of the certificates that signed, each with its outcome, and the outcome where there are none."""
+    if not signatures:
+        raise AnswerError(outcome)
+    by_it = [found for certificate, found in signatures if certificate == certificate_der]
     if not by_it:
-        first = verification.signatures[0].outcome
+        first = signatures[0][1]
         raise AnswerError(OTHER_SIGNER if first in _ENOUGH else first)
-    for signature in by_it:
-        if signature.outcome not in _ENOUGH:
-            raise AnswerError(signature.outcome)
+    for found in by_it:
+        if found not in _ENOUGH:
+            raise AnswerError(found)
 
 
 def _texts(content: bytes) -> Iterator[bytes]:

@@ -16,11 +16,12 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def trusted_authority(folder: Path, environment: Mapping[str, str]) -> Authority:
-    """One that the portal's operator trusts, by the command that an operator uses."""
+    """One that the portal's operator trusts, and asks for its CRL, by the commands that an operator uses."""
     authority = Authority("Journey")
     root = folder / "root.pem"
     root.write_bytes(authority.root.pem)
-    subprocess.run([sys.executable, "manage.py", "trust", "add", root], cwd=CHECKOUT, env=environment, check=True, capture_output=True)
+    for words in (["add", str(root)], ["add-crl", "http://crl.journey.test/list.crl"]):
+        subprocess.run([sys.executable, "manage.py", "trust", *words], cwd=CHECKOUT, env=environment, check=True, capture_output=True)
     return authority
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
 from playwright.sync_api import FilePayload, sync_playwright
@@ -31,6 +32,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("portal")]
 
 SECRET = re.compile(r"\b(?:[A-Z2-7]{4} ){7}[A-Z2-7]{4}\b")
 BANK, SENDER, NEUTRAL = "Bank of the Journey Ltd", "bills@bank.example.com", "A sealed message of your bank"
+BOB = "bob@example.net"
 # What is no page to look at, and why.
 NO_PAGES = {
     "language": "leads back at once",
@@ -258,7 +260,7 @@ def make_token(owner: Visitor) -> str:
 
 def send(owner: Visitor, stage: Stage, eyes: Eyes, token: str) -> None:
     """Bob publishes a certificate and gets a sealed letter; Dora has none and gets an invitation."""
-    bob = Recipient("bob@example.net", stage.out, "bob")
+    bob = Recipient(BOB, stage.out, "bob")
     bob.make_key()
     call(stage.url, token, "/api/v1/publications", bob.certificate.read_bytes(), "application/x-pem-file")
     with eyes.person() as visitor:
@@ -287,9 +289,26 @@ def collect(portal: Portal, stage: Stage, eyes: Eyes, token: str) -> None:
     eve, frank = "eve@example.net", "frank@example.net"
     call(stage.url, token, "/api/v1/contributions", signed_mail(authority, eve), "message/rfc822")
     hand_in_by_mail(portal.environment, signed_mail(authority, frank), sender=frank)
+    with urlopen(f"{stage.url}/api/v1/certificates?email={BOB}", timeout=30) as answer:  # noqa: S310 - our own address
+        assert answer.status == 200
     with eyes.person() as visitor:
         agree(visitor, eve, link(stage, stage.mail(eve).content))
         refuse(visitor, link(stage, stage.mail(frank).content))
+        visitor.go("/mailbox/")
+        visitor.fill(email=eve)
+        visitor.press("Mail me a link")
+        visitor.go(link(stage, stage.mail(eve, number=2).content))
+        visitor.press("Erase everything")
+        visitor.press("Erase everything for ever")
+        visitor.reads("Everything is erased")
+        # Bob has a certificate, which another one is not to replace.
+        call(stage.url, token, "/api/v1/contributions", signed_mail(authority, BOB), "message/rfc822")
+        visitor.go(link(stage, stage.mail(BOB, number=4).content))
+        visitor.press("Publish this")
+        visitor.reads("Your certificate waits")
+        visitor.go(link(stage, stage.mail(BOB, number=5).content))
+        visitor.press("This was not me: stop it")
+        visitor.reads("The new certificate is stopped")
 
 
 def own_a_mailbox(stage: Stage, eyes: Eyes, address: str, *, number: int) -> None:

@@ -6,10 +6,12 @@ fresh CRL is at hand has no level.
 
 import hashlib
 import logging
+import unicodedata
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 
 from cryptography import x509
@@ -84,7 +86,7 @@ def current_trust(*, at: datetime) -> Trust:
     It has every CRL there is. Who judges one certificate asks `judge_foreign`, which takes along what can matter to that one.
     """
     store = _current()
-    return _trust(store, [crl for _, crl in store.crls], at=at)
+    return _trust(store, store.roots, [crl for _, crl in store.crls], at=at)
 
 
 def judge_foreign(der: bytes, chain: Sequence[bytes], *, at: datetime) -> Judgement:
@@ -95,7 +97,13 @@ def judge_foreign(der: bytes, chain: Sequence[bytes], *, at: datetime) -> Judgem
     """
     chain = [certificate for certificate in chain[:MOST_CHAIN] if certificate != der]
     store = _current()
-    trust = _trust(store, _about(store, [der, *chain]), at=at)
+    names = _reached(store, der, chain)
+    roots = [root for root in store.roots if _folded(root.subject) in names]
+    crls = [crl for issuer, crl in store.crls if len(crl) <= _SHORT or _folded(issuer) in names]
+    trust = _trust(store, roots, crls, at=at)
+    if not trust.roots:
+        # Most of what strangers have: there is no need of a process to find that out.
+        return Judgement(Level.EXTERNAL, Outcome.UNTRUSTED)
     try:
         found = isolated.judge_certificate(der, chain, trust=trust, policies=tuple(RESERVED_POLICIES), at=at)
     except SmimeError as error:
@@ -127,9 +135,9 @@ def names_under(issuer: str) -> set[str]:
     return below
 
 
-def _trust(store: _Store, crls: Sequence[bytes], *, at: datetime) -> Trust:
+def _trust(store: _Store, roots: Iterable[_Known], crls: Sequence[bytes], *, at: datetime) -> Trust:
     # A root is a name and a key to path validation, which asks for no date of it.
-    roots = [root for root in store.roots if root.not_after > at]
+    roots = [root for root in roots if root.not_after > at]
     return Trust(
         roots=tuple(root.der for root in roots),
         intermediates=tuple(known.der for known in store.intermediates if known.not_after > at),
@@ -139,22 +147,32 @@ def _trust(store: _Store, crls: Sequence[bytes], *, at: datetime) -> Trust:
     )
 
 
-def _about(store: _Store, certificates: Sequence[bytes]) -> list[bytes]:
-    """The short CRLs, and of the long ones those of an issuer that the certificates or authorities above them name."""
-    if all(len(crl) <= _SHORT for _, crl in store.crls):
-        return [crl for _, crl in store.crls]
-    issuers = set(_issuers(certificates))
-    for _ in range(MOST_CHAIN):
-        issuers |= {known.issuer for known in (*store.roots, *store.intermediates) if known.subject in issuers}
-    return [crl for issuer, crl in store.crls if len(crl) <= _SHORT or issuer in issuers]
+def _reached(store: _Store, der: bytes, chain: Sequence[bytes]) -> set[str]:
+    """The names of all that may stand above a certificate, by way of what came with it and of the store: no path has others."""
+    pairs = [(_folded(known.subject), _folded(known.issuer)) for known in store.intermediates]
+    pairs += [(subject, issuer) for subject, issuer in map(_names, chain)]
+    reached, found = set[str](), {_names(der)[1]}
+    while found - reached:
+        reached |= found
+        found = {issuer for subject, issuer in pairs if subject in reached}
+    return reached - {""}
 
 
-def _issuers(certificates: Iterable[bytes]) -> Iterable[str]:
-    for der in certificates:
+def _names(der: bytes) -> tuple[str, str]:
+    """Subject and issuer; empty for what is no certificate, which leads nowhere."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         try:
-            yield _name(x509.load_der_x509_certificate(der).issuer)
+            certificate = x509.load_der_x509_certificate(der)
+            return _folded(_name(certificate.subject)), _folded(_name(certificate.issuer))
         except (ValueError, x509.InvalidVersion):
-            continue  # whatever it is, it is no certificate that leads anywhere
+            return "", ""
+
+
+@lru_cache(1024)
+def _folded(name: str) -> str:
+    """What names have in common that RFC 5280 section 7.1 calls the same."""
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 
 
 def _name(name: x509.Name) -> str:

@@ -1,4 +1,7 @@
-"""NIST's path validation suite (PKITS 1.0.1) by way of the trust store: every end certificate, judged as a stranger's upload is."""
+"""NIST's path validation suite (PKITS 1.0.1) by way of the trust store: end certificates, judged as a stranger's upload is.
+
+Each is a process of its own, so that it is every fourth one; `smime/test_verifying_pkits.py` judges them all, by the same path validation.
+"""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,8 +58,10 @@ def pkits(db: None) -> None:  # noqa: ARG001 - the tables
 
 @pytest.mark.usefixtures("pkits")
 def test_it_judges_as_nist_does() -> None:
-    found = {path.stem.removesuffix("EE"): judge_foreign(path.read_bytes(), [], at=AT) for path in sorted((FOLDER / "certs").glob("*EE.crt"))}
-    assert len(found) > 150
+    ends = {path.stem.removesuffix("EE"): path for path in sorted((FOLDER / "certs").glob("*EE.crt"))}
+    names = {*sorted(ends)[::4], *REASONS}
+    found = {name: judge_foreign(ends[name].read_bytes(), [], at=AT) for name in names}
+    assert len(found) > 40
     good = {name for name, judgement in found.items() if judgement.trust == Outcome.VERIFIED}
     expected = {name for name in found if (name.startswith("Valid") or name.lower() in SAME) and name not in {*DIFFERENT, "ValidNameUIDsTest6"}}
     assert good ^ expected == set()

@@ -1,17 +1,27 @@
 """Entries of a file parsed and put before the gate. Runs in processes of its own, without Django."""
 
+import copyreg
 import resource
 from collections.abc import Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from directory.x509.certificate import ParsedCertificate, parse_certificate
+from directory.x509.certificate import Identity, Key, ParsedCertificate, parse_certificate
 from directory.x509.errors import MalformedAddressError, WrongAddressError, X509Error
 from directory.x509.gate import objections
 from directory.x509.names import EmailAddress
 from mailer.import_files import FileEntry, Unreadable
 
 MOST_MEMORY = 1024 * 1024 * 1024
+
+
+def _by_fields(value: Any) -> tuple[type, tuple[Any, ...]]:
+    return type(value), tuple(getattr(value, name) for name in value.__slots__)
+
+
+# On the way back a frozen dataclass with slots would be filled through its own slow way of being copied.
+for _kind in (EmailAddress, Identity, Key):
+    copyreg.pickle(_kind, _by_fields)
 
 
 class Acceptable(NamedTuple):

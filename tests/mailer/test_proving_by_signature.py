@@ -216,6 +216,7 @@ def test_the_old_key_answers_on_the_page_by_api_and_by_mail(
     for number, way in enumerate(("page", "api", "mail")):
         at = now + timedelta(days=3 * number)
         new = leaf(authority, f"dora {number}")
+        deliver_notices(at=at)  # what was told before, so that the proof comes last
         publication = submit(address=DORA, der=new.der, organization=bank, actor=ALICE, at=at)
         deliver_notices(at=at)
         path = path_in(desk.decrypt(inbox_server.inbox.mails(TO)[-1].content, new), "publications")

@@ -171,7 +171,7 @@ def test_it_keeps_one_connection_open_for_who_opened_it(sealing: InboxServer, pu
         {"to": [f"{BOB}, {CHARLIE}"]},
         {"bcc": ["not an address"]},
     ],
-    ids=str,
+    ids=["header", "reply-to", "message inside", "line in From", "line in To", "two in To", "Bcc"],
 )
 def test_what_would_be_lost_or_slipped_in_is_refused(
     backend: type[Any],

@@ -39,5 +39,10 @@ def let_in(match: str) -> bool:
     return ErasedAddress.objects.filter(digest=_keyed(match)).delete()[0] > 0
 
 
+def match_of_erased(match: str) -> str:
+    """What stands for a folded address in the rows that outlive its erasure, such as of the mails that were sent to it. Raises MissingKeyError."""
+    return f"erased:{_keyed(match)}"
+
+
 def _keyed(match: str) -> str:
     return cipher_of(PORTAL).digest(match, context="erased")

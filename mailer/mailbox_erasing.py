@@ -16,11 +16,11 @@ from django.db import transaction
 from directory.events import record
 from directory.models import Certificate, CertificateStatus, Change, Mailbox
 from directory.publishing import erase
-from mailer import publication_states, replacing, revoking
+from mailer import proof_budget, publication_states, replacing, revoking
 from mailer.ca.shards import Reason
 from mailer.collecting import move as move_consent
 from mailer.custody import cipher_of
-from mailer.forgetting import keep_out
+from mailer.forgetting import keep_out, match_of_erased
 from mailer.inviting import add_suppression
 from mailer.models import (
     Consent,
@@ -29,12 +29,11 @@ from mailer.models import (
     Issuance,
     IssuanceStatus,
     Notice,
-    NoticeStatus,
     OwnerLink,
     Publication,
     PublicationStatus,
 )
-from mailer.notices import PORTAL
+from mailer.notices import PORTAL, forget_mails
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,7 @@ def erase_address(match: str, *, actor: str, at: datetime) -> AddressErasure:
     Invitation.objects.filter(match=match, answered_at=None).update(answered_at=at)
     Invitation.objects.filter(match=match).update(address="", match="", secret_digest=None)
     OwnerLink.objects.filter(match=match).delete()
-    # A worker that has one of these in hands finds it gone before it says DATA.
-    Notice.objects.filter(match=match).exclude(status=NoticeStatus.HANDING).delete()
+    forget_mails(match, kept_kinds=proof_budget.KINDS, kept_as=match_of_erased(match), at=at)
     # (2) and (3) of one mailbox.
     mailbox = Mailbox.objects.filter(match=match).first()
     certificates = list(mailbox.certificates.exclude(status=CertificateStatus.ERASED)) if mailbox else []

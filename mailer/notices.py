@@ -5,7 +5,7 @@ All have the null return path (RFC 5321 section 4.5.5). What was in doubt is not
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -144,6 +144,18 @@ def settle_notices(*, at: datetime) -> int:
         if _move(notice, NoticeStatus.HANDING, NoticeStatus.UNKNOWN, at=at, reply="in doubt"):
             logger.error("notice %s (%s) is in doubt and is not sent again", notice.id, notice.kind)
     return len(lapsed)
+
+
+def forget_mails(match: str, *, kept_kinds: Collection[str], kept_as: str, at: datetime) -> None:
+    """Drop the mails to a folded address, but for those that a worker hands over just now; call it in the transaction of its erasure.
+
+    Those of `kept_kinds` are kept without address and content under `kept_as`, to be counted; none of them is sent any more.
+    """
+    ours = Notice.objects.filter(match=match).exclude(status=NoticeStatus.HANDING)
+    # A worker that has one of these in hands finds it gone before it says DATA.
+    ours.exclude(kind__in=kept_kinds).delete()
+    ours.filter(status=NoticeStatus.QUEUED).update(status=NoticeStatus.FAILED, content=None, lease_until=None, updated_at=at)
+    ours.update(recipient="", match=kept_as, relay_reply="")
 
 
 def hand_restored(notice: Notice, *, reply: str, actor: str, at: datetime) -> bool:

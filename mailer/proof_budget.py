@@ -1,8 +1,12 @@
-"""Proof mails and codes have a limit of their own, whoever asks for them: 3 in 24 hours an address (edge rule 23)."""
+"""Proof mails and codes have a limit of their own, whoever asks for them: 3 in 24 hours an address (edge rule 23).
+
+An erasure gives none back: whoever reads the mailbox could otherwise have it mailed for ever.
+"""
 
 from datetime import datetime, timedelta
 
 from directory.models import Organization
+from mailer.forgetting import match_of_erased
 from mailer.mailbox_lock import lock_mailbox
 from mailer.models import Notice, Publication
 
@@ -16,6 +20,7 @@ def spent(match: str, *, at: datetime, organization: Organization | None = None)
     """Whether this folded address has had its mails; `organization` is who asks for one, None its owner.
 
     Call it in the transaction that stores the mail: the address is locked until its end, so that two at once are counted one after the other.
+    Raises MissingKeyError.
     """
     lock_mailbox(match, purpose="prove")
     since = at - MAILS_IN
@@ -23,4 +28,4 @@ def spent(match: str, *, at: datetime, organization: Organization | None = None)
         asked = Publication.objects.filter(match=match, created_at__gt=since, organization__isnull=False)
         if asked.count() >= MOST_FOR_ORGANIZATIONS:
             return True
-    return Notice.objects.filter(match=match, created_at__gt=since, kind__in=KINDS).count() >= MOST_MAILS
+    return Notice.objects.filter(match__in=[match, match_of_erased(match)], created_at__gt=since, kind__in=KINDS).count() >= MOST_MAILS

@@ -30,6 +30,7 @@ from mailer.models import (
     Issuance,
     IssuanceStatus,
     Notice,
+    NoticeStatus,
     OwnerLink,
     Publication,
     PublicationStatus,
@@ -38,8 +39,9 @@ from mailer.models import (
     SigningIdentity,
     SigningIdentityStatus,
 )
+from mailer.notices import deliver_notices
 from mailer.owner_links import mail_link
-from mailer.proving import UnknownProofError, find_proof, submit
+from mailer.proving import TooManyProofsError, UnknownProofError, find_proof, submit
 from mailer.replacing import publish_due, publish_or_wait
 from tests.mailer.letters import ALICE, CHARLIE, Desk, publish_for
 
@@ -96,7 +98,25 @@ def test_it_leaves_nothing_that_names_the_address(bank: Organization, desk: Desk
     consent.refresh_from_db()
     assert consent.status == ConsentStatus.REFUSED
     assert outward_status(consent, at=now) == ConsentStatus.AWAITING_CONSENT, "the bank is not told"
-    assert not Notice.objects.exists()
+    kept = list(Notice.objects.order_by("kind").values_list("kind", "status", "recipient", "content", "relay_reply"))
+    assert kept == [(kind, NoticeStatus.FAILED, "", None, "") for kind in ("owner_link", "proof")], "counted, and not sent"
+    assert deliver_notices(at=now) == 0
+
+
+def test_it_gives_no_proof_mail_back(desk: Desk, now: datetime) -> None:
+    """Charlie reads the mailbox for some minutes, and does not have it mailed for ever by erasing it."""
+    holder = desk.authority.leaf(TO)
+    for minutes in range(2):
+        submit(address=DORA, der=holder.der, organization=None, actor=CHARLIE, at=now + timedelta(minutes=minutes))
+    assert mail_link(DORA, actor="anonymous", at=now) is not None
+    for minutes in (3, 4):
+        erase_address(DORA.match, actor=OPERATOR, at=now + timedelta(minutes=minutes))
+        assert mail_link(DORA, actor="anonymous", at=now + timedelta(minutes=minutes)) is None
+        with pytest.raises(TooManyProofsError):
+            submit(address=DORA, der=holder.der, organization=None, actor=CHARLIE, at=now + timedelta(minutes=minutes))
+    assert Notice.objects.count() == 3
+    assert mail_link(DORA, actor="anonymous", at=now + timedelta(hours=25)) is not None
+    assert mail_link(OTHER, actor="anonymous", at=now) is not None
 
 
 def test_it_leaves_the_answers_at_once_and_for_the_past(client: Client, desk: Desk, now: datetime) -> None:

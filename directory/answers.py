@@ -15,6 +15,7 @@ import pybase64
 from django.db import connections
 
 from directory import replica
+from directory.copying import fetch_bound
 from directory.models import Answer, Certificate, CertificateStatus, Mailbox
 from directory.selection import Selection, Usage, select, usable
 
@@ -139,17 +140,29 @@ def row_of(certificates: Sequence[Certificate], *, at: datetime) -> AnswerRow | 
     return AnswerRow(json, [certificate.pk for certificate in selection.usable], selection.selected is not None, _etag(json), until)
 
 
-def prepare(mailbox: Mailbox, *, at: datetime) -> None:
-    """Write the mailbox's answer anew. Call in the transaction of the change, with the mailbox's row locked."""
-    shown = mailbox.hidden_at is None and mailbox.erased_at is None
-    row = row_of(list(mailbox.certificates.exclude(status=CertificateStatus.ERASED)), at=at) if shown else None
+# That two do it at once is ruled out by the mailbox's lock.
+_WRITE = """
+INSERT INTO directory_answer (match, json, certificates, found, etag, changes_at)
+VALUES (%(match)b, %(json)b, %(certificates)b::bigint[], %(found)b, %(etag)b, %(changes_at)b)
+ON CONFLICT (match) DO UPDATE SET json = excluded.json, certificates = excluded.certificates, found = excluded.found, etag = excluded.etag,
+    changes_at = excluded.changes_at
+RETURNING match
+"""
+
+
+def prepare(mailbox: Mailbox, certificates: Iterable[Certificate] | None = None, *, at: datetime) -> None:
+    """Write the mailbox's answer anew. Call in the transaction of the change, with the mailbox's row locked.
+
+    `certificates` are all that it has, if the caller knows them; else they are read.
+    """
+    row = None
+    if mailbox.hidden_at is None and mailbox.erased_at is None:
+        every = mailbox.certificates.all() if certificates is None else certificates
+        row = row_of([certificate for certificate in every if certificate.status != CertificateStatus.ERASED], at=at)
     if row is None:
         Answer.objects.filter(match=mailbox.match).delete()
     else:
-        # One statement: that two do it at once is ruled out by the mailbox's lock, so that no savepoints are needed.
-        Answer.objects.bulk_create(
-            [Answer(match=mailbox.match, **row._asdict())], update_conflicts=True, unique_fields=["match"], update_fields=AnswerRow._fields
-        )
+        fetch_bound(_WRITE, {"match": mailbox.match, **row._asdict()})
 
 
 class Fetch(Protocol):
@@ -171,7 +184,7 @@ def through_django(query: LiteralString, parameters: Sequence[object], /) -> lis
 # One row a certificate. In a batch nothing is kept by the caller, so that no entity tag is read; its addresses come as one text, which no
 # address holds a line's end of, since a list costs a regular expression each. `place` is from 1, and 0 past the answer's change.
 _ONE = """
-SELECT a.json, a.found, a.etag, a.changes_at, array_position(a.certificates, c.id), c.der
+SELECT a.json, a.etag, a.changes_at, array_position(a.certificates, c.id), c.der
 FROM directory_answer a LEFT JOIN directory_certificate c ON c.id = ANY(a.certificates) WHERE a.match = %s
 """
 _MANY = """
@@ -189,10 +202,11 @@ def read_one(match: str, *, fetch: Fetch = through_django) -> Ready:
     rows = fetch(_ONE, (match,))
     if not rows:
         return NONE
-    json, found, etag, until, place, der = rows[0]
+    json, etag, until, place, der = rows[0]
+    found = json.startswith(FOUND)
     if len(rows) == 1 and place == 1 and der and len(parts := json.split(_CUT)) == 2:  # noqa: PLR2004 - one certificate, as nearly all have
         return Ready(b'%b"der":"%b%b' % (parts[0], pybase64.b64encode(der), parts[1]), found, etag, until)
-    tail = _whole(json, [row[4:] for row in rows])
+    tail = _whole(json, [row[3:] for row in rows])
     return _BROKEN if tail is None else Ready(tail, found, etag, until)
 
 

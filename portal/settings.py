@@ -141,6 +141,7 @@ MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "portal.content_types.UnreadableTypePage",
     "portal.limits.FormLimit",
     "directory.api.parsing.LengthRequired",
     "django.middleware.csrf.CsrfViewMiddleware",

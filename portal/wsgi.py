@@ -1,4 +1,4 @@
-"""WSGI entry point of the web process: plain look-ups beside Django, all else by Django."""
+"""WSGI entry point of the web process: plain look-ups beside Django, all else by Django; what neither could read is refused."""
 
 import os
 from importlib import import_module
@@ -13,7 +13,8 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 _django = get_wsgi_application()
 # All views now, which the first request would wait for; and what stands in front of them, which needs Django to be ready.
 import_module(settings.ROOT_URLCONF)
-application = import_module("directory.api.fast.application").in_front_of(_django)
+_look_ups = import_module("directory.api.fast.application").in_front_of(_django)
+application = import_module("portal.content_types").in_front_of(_look_ups, _django)
 for _kept in ("directory.counts", "directory.replica"):
     import_module(_kept).begin()
 freeze_loaded()

@@ -9,21 +9,20 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import uuid4
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 
 from directory import answers
 from directory.certificate_states import move
-from directory.copying import fetch_bound
-from directory.errors import RevokedCertificateError, TooManyPublishedError
+from directory.errors import EndedCertificateError, RevokedCertificateError, TooManyPublishedError
 from directory.events import Verb, record
 from directory.models import Answer, Certificate, CertificateStatus, Change, ChangeKind, Level, Mailbox, Organization, Source
+from directory.publishing_rows import Begun, begin, lock_fingerprint, write_published
 from directory.x509.certificate import ParsedCertificate, parse_certificate
 from directory.x509.gate import check_publishable
 from directory.x509.names import EmailAddress
 
 MOST_PUBLISHED = 10
-_NEW_MAILBOX = "INSERT INTO directory_mailbox (address, match) VALUES (%(address)s, %(match)s) ON CONFLICT (match) DO NOTHING RETURNING id"
 MOST_CHAIN = 5
 
 # What remains of an erased certificate is its fingerprint, its times and what revoking it needs.
@@ -53,32 +52,37 @@ def publish(
     trust: str = "",
     proven_at: datetime | None = None,
     supersedes: Sequence[Certificate] = (),
+    revives: bool = True,
     actor: str,
     at: datetime,
 ) -> Certificate:
     """Publish a certificate for a mailbox. What is published already is given back unchanged.
 
     `chain` are the intermediates that came with it, in DER, of which 5 are kept; `trust` is what the trust store said of it now, and
-    `proven_at` when the mailbox was proven, if it was; `supersedes` are certificates of the same mailbox whose place it takes. Raises
-    UnpublishableError, RevokedCertificateError, or TooManyPublishedError (10 live ones a mailbox).
+    `proven_at` when the mailbox was proven, if it was; `supersedes` are certificates of the same mailbox whose place it takes; `revives` says
+    whether one that has left the answers comes back. Raises UnpublishableError, RevokedCertificateError, EndedCertificateError, or
+    TooManyPublishedError (10 live ones a mailbox).
     """
     check_publishable(parsed, address=address, at=at)
-    _lock_fingerprint(parsed.fingerprint)
-    mailbox = _lock_address(address)
-    if was_revoked(parsed.fingerprint):
+    lock_fingerprint(parsed.fingerprint)
+    begun = _lock_address(address, fingerprint=parsed.fingerprint, proven_at=proven_at)
+    if begun.revoked:
         raise RevokedCertificateError("This certificate was revoked.")
-    if proven_at is not None:
+    mailbox = begun.mailbox
+    if not begun.new and proven_at is not None:
         note_proof(match=mailbox.match, at=proven_at)
-    known = list(mailbox.certificates.all())
+    known = [] if begun.new else list(mailbox.certificates.all())
     certificate = next((one for one in known if one.fingerprint == parsed.fingerprint), None)
     if certificate is not None and certificate.status == CertificateStatus.PUBLISHED:
         return certificate
+    if certificate is not None and not revives:
+        raise EndedCertificateError("This certificate was taken out of the answers of this mailbox.")
     replaced = {old.pk for old in supersedes}
     live = [one for one in known if one.status == CertificateStatus.PUBLISHED]
     for old in live:
         if old.pk in replaced:
             move(old, CertificateStatus.SUPERSEDED, actor=actor, at=at, facts={"ended_at": at})
-            _announce(mailbox, old, ChangeKind.ENDED, actor=actor, at=at)
+            _tell(mailbox, old, ChangeKind.ENDED, actor=actor, at=at)
     if sum(one.pk not in replaced and one.not_after > at for one in live) >= MOST_PUBLISHED:
         raise TooManyPublishedError(f"A mailbox has at most {MOST_PUBLISHED} published certificates.")
     facts = (
@@ -96,18 +100,13 @@ def publish(
         }
     )
     if certificate is None:
-        certificate = Certificate.objects.create(mailbox=mailbox, **facts)
-        record(
-            actor=actor,
-            verb=Verb.CERTIFICATE_PUBLISHED,
-            subject=f"certificate:{certificate.fingerprint}",
-            at=at,
-            organization=organization,
-            detail={"level": certificate.level, "source": certificate.source},
-        )
+        certificate = Certificate(pk=begun.certificate_id, mailbox=mailbox, **facts)
+        known.append(certificate)
+        write_published(certificate, mailbox=mailbox, actor=actor)
     else:
         move(certificate, CertificateStatus.PUBLISHED, actor=actor, at=at, facts=facts)
-    _announce(mailbox, certificate, ChangeKind.PUBLISHED, actor=actor, at=at)
+        _tell(mailbox, certificate, ChangeKind.PUBLISHED, actor=actor, at=at)
+    answers.prepare(mailbox, known, at=at)
     return certificate
 
 
@@ -133,7 +132,7 @@ def revoke(*, certificate: Certificate, reason: str, actor: str, at: datetime) -
 
     Raises IllegalMoveError.
     """
-    _lock_fingerprint(certificate.fingerprint)
+    lock_fingerprint(certificate.fingerprint)
     living = Certificate.objects.filter(fingerprint=certificate.fingerprint, status__in=[CertificateStatus.PUBLISHED, CertificateStatus.SUPERSEDED])
     # In the order of their mailboxes, so that two revocations never wait for each other.
     for one in sorted([certificate, *living.exclude(pk=certificate.pk)], key=lambda row: row.mailbox_id):
@@ -218,21 +217,15 @@ def refresh_answers(*, at: datetime, most: int = 1000) -> int:
     return len(overdue)
 
 
-def _lock_address(address: EmailAddress) -> Mailbox:
+def _lock_address(address: EmailAddress, *, fingerprint: str, proven_at: datetime | None) -> Begun:
     # Two first publications for one address race here: one inserts, the other waits for its row. An erasure meanwhile takes it away.
     while True:
-        new = fetch_bound(_NEW_MAILBOX, {"address": address.address, "match": address.match})
-        if new:
-            return Mailbox(pk=new[0][0], address=address.address, match=address.match)
+        begun = begin(address, fingerprint=fingerprint, proven_at=proven_at)
+        if begun.new:
+            return begun
         mailbox = Mailbox.objects.select_for_update().filter(match=address.match).first()
         if mailbox is not None:
-            return mailbox
-
-
-def _lock_fingerprint(fingerprint: str) -> None:
-    """What is published here must not have been revoked there at the same time. Taken before any mailbox, and held to the end."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"certificate:{fingerprint}"])
+            return begun._replace(mailbox=mailbox)
 
 
 def _lock(mailbox: Mailbox) -> Mailbox:
@@ -254,6 +247,10 @@ def _end(certificate: Certificate, to: CertificateStatus, *, actor: str, at: dat
 
 def _announce(mailbox: Mailbox, certificate: Certificate, kind: ChangeKind, *, actor: str, at: datetime) -> None:
     answers.prepare(mailbox, at=at)
+    _tell(mailbox, certificate, kind, actor=actor, at=at)
+
+
+def _tell(mailbox: Mailbox, certificate: Certificate, kind: ChangeKind, *, actor: str, at: datetime) -> None:
     Change.objects.create(
         kind=kind,
         address=mailbox.address,

@@ -27,7 +27,7 @@ _REFUSALS: Mapping[str, Promise] = {
 }
 
 
-# Why a signed answer proves nothing; the codes are those of `mailer.answering` and of `mailer.smime.outcomes`.
+# Why a signed answer proves nothing; the codes are those of `mailer.answering`, `mailer.replacing` and `mailer.smime.outcomes`.
 _ANSWERS: Mapping[str, Promise] = {
     "no_challenge": gettext_lazy("The signed text does not have the challenge on a line of its own."),
     "other_signer": gettext_lazy("This was signed with another certificate than the one in question."),
@@ -39,6 +39,7 @@ _ANSWERS: Mapping[str, Promise] = {
     "wrong_usage": gettext_lazy("The certificate may not be used to sign mail."),
     "not_valid_then": gettext_lazy("The certificate has expired or is not valid yet."),
     "revoked": gettext_lazy("The certificate was revoked."),
+    "erased_key": gettext_lazy("What this address had was erased: no key can agree, and the 48 hours have to pass."),
 }
 
 

@@ -29,9 +29,20 @@ def erased_among(matches: Iterable[str]) -> set[str]:
     }
 
 
-def keep_out(match: str, *, at: datetime) -> None:
-    """Remember that this address is not to be taken in again unless its owner proves it. The caller leaves the event. Raises MissingKeyError."""
-    ErasedAddress.objects.get_or_create(digest=_keyed(match), defaults={"at": at})
+def lost_live_since(match: str, since: datetime) -> bool:
+    """Whether an erasure after this moment took from this folded address what was live. Raises MissingKeyError."""
+    return ErasedAddress.objects.filter(digest=_keyed(match), had_live=True, at__gt=since).exists()
+
+
+def keep_out(match: str, *, at: datetime, had_live: bool = False) -> None:
+    """Remember that this address is not to be taken in again unless its owner proves it. The caller leaves the event. Raises MissingKeyError.
+
+    `had_live` says that the erasure took what was live; one that found nothing does not undo what an earlier one said.
+    """
+    if had_live:
+        ErasedAddress.objects.update_or_create(digest=_keyed(match), defaults={"at": at, "had_live": True})
+    else:
+        ErasedAddress.objects.get_or_create(digest=_keyed(match), defaults={"at": at})
 
 
 def let_in(match: str) -> bool:

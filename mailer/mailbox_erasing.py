@@ -63,11 +63,14 @@ def erase_address(match: str, *, actor: str, at: datetime) -> AddressErasure:
     mailbox = Mailbox.objects.filter(match=match).first()
     certificates = list(mailbox.certificates.exclude(status=CertificateStatus.ERASED)) if mailbox else []
     revoked = sum(_revoke_if_issued_here(certificate, actor=actor, at=at) for certificate in certificates)
+    had_live = False
     if mailbox is not None:
         erase(mailbox=mailbox, actor=actor, at=at)
+        # What was live ended now. What was withdrawn just before counts as well (`replacing.replaced_by`).
+        had_live = mailbox.certificates.filter(not_after__gt=at, ended_at__gt=at - replacing.WAIT).exists()
     Change.objects.filter(match=match).delete()
     # (4) What keeps it out.
-    keep_out(match, at=at)
+    keep_out(match, at=at, had_live=had_live)
     add_suppression(match, at=at)
     erasure = AddressErasure(len(certificates), revoked, Notice.objects.filter(match=match).count())
     digest = cipher_of(PORTAL).digest(match, context="erased")

@@ -287,9 +287,9 @@ def _publish(publication: Publication, judgement: Judgement, *, at: datetime) ->
         note_proof(match=publication.match, at=at)
     else:
         move(publication, PublicationStatus.PUBLISHED, actor=actor, at=at, facts={"proven_at": at})
-    # Who was erased and proves the mailbox anew wants to be in again.
-    if let_in(publication.match):
-        record(actor=actor, verb="mailbox.let_in", subject=actor, organization=publication.organization, at=at)
+        # Who was erased and proves the mailbox anew wants to be in again; one that waits may still be stopped.
+        if let_in(publication.match):
+            record(actor=actor, verb="mailbox.let_in", subject=actor, organization=publication.organization, at=at)
     answer_invitations(publication.match, at=at)
     return None
 

@@ -2,7 +2,7 @@
 
 1. What was proven is compared with what the mailbox has live, or had within the last 48 hours: certificates of other keys for the same use. What
    the CA of this house issued to the same organisation is none of them.
-2. Where there is none, it is published at once.
+2. Where there is none, it is published at once; unless such were erased within the last 48 hours, which waits as (3) and nobody can agree to.
 3. Else it waits for 48 hours. The mailbox is mailed a link that stops it; an organisation whose certificate it is finds it among its events.
 4. Then it is judged once more and published, and what it can do all of is superseded. What the CA issued to an organisation ends by revocation alone.
 5. A signed answer by every key that it replaces does (4) at once. A key that cannot sign cannot agree, nor can one that was revoked.
@@ -34,6 +34,7 @@ from mailer import publication_states
 from mailer.activating import activate, withdraw
 from mailer.answering import AnswerError, Purpose, challenge_of, read_answer
 from mailer.ca.errors import AuthorityError
+from mailer.forgetting import let_in, lost_live_since
 from mailer.identities import IdentityError
 from mailer.inviting import SECRET_BYTES, digest_of
 from mailer.mailbox_lock import lock_mailbox
@@ -45,6 +46,8 @@ from mailer.trust_store import judge_foreign
 
 WAIT = timedelta(hours=48)
 WORKER = "system:worker"
+# Why nobody can agree to what follows an erasure, beside the outcomes of a signature.
+ERASED_KEY = "erased_key"
 _CHUNK = 200
 
 TRANSITIONS: Mapping[ReplacementStatus, frozenset[ReplacementStatus]] = {
@@ -118,7 +121,8 @@ def publish_or_wait(
     with transaction.atomic():
         # Two that come at once must not both find the place empty.
         lock_mailbox(address.match, purpose="replace")
-        if by_old_key or not replaced_by(row, parsed, at=at):
+        # In this order: an erasure that commits between the two is seen by the second.
+        if by_old_key or not (replaced_by(row, parsed, at=at) or follows_erasure(row)):
             return _publish(row, parsed, _Judged(level, trust), at=at)
         check_publishable(parsed, address=address, at=at)
         if was_revoked(parsed.fingerprint):
@@ -140,6 +144,11 @@ def replaced_by(row: Replacement, parsed: ParsedCertificate, *, at: datetime) ->
     signing = _of_one_use([old for old in held if parsed.can_sign and old.can_sign])
     encrypting = _of_one_use([old for old in held if parsed.can_encrypt and old.can_encrypt])
     return [old for old in held if old in signing or old in encrypting]
+
+
+def follows_erasure(row: Replacement) -> bool:
+    """(2) Whether what its mailbox had live was erased in the 48 hours before: whoever reads the mailbox for an hour could do that first."""
+    return lost_live_since(row.match, row.created_at - WAIT)
 
 
 def _of_one_use(held: list[Certificate]) -> list[Certificate]:
@@ -190,6 +199,8 @@ def challenge(row: Replacement) -> str:
 
 def can_agree(row: Replacement, *, at: datetime) -> bool:
     """(5) Whether every key that it replaces can sign, and may still speak for its holder."""
+    if follows_erasure(row):
+        return False  # its keys are gone with it
     replaced = replaced_by(row, parse_certificate(bytes(row.der)), at=at)
     return all(old.can_sign and old.status != CertificateStatus.REVOKED for old in replaced)
 
@@ -197,6 +208,8 @@ def can_agree(row: Replacement, *, at: datetime) -> bool:
 def accept_old_key(replacement_id: UUID, answer: bytes, *, at: datetime) -> Replacement:
     """(5) Publish at once what every key that it replaces agrees to. Raises AnswerError, UnknownReplacementError, EndedReplacementError."""
     found = _check(Replacement.objects.filter(pk=replacement_id).first())
+    if follows_erasure(found):
+        raise AnswerError(ERASED_KEY)
     parsed = parse_certificate(bytes(found.der))
     agreed = set()
     for old in replaced_by(found, parsed, at=at):
@@ -261,14 +274,15 @@ def _wait(row: Replacement, *, at: datetime) -> Replacement:
     row.save(force_insert=True)
     parsed = parse_certificate(bytes(row.der))
     replaced = replaced_by(row, parsed, at=at)
-    mailbox = Mailbox.objects.get(match=row.match)
+    mailbox = Mailbox.objects.filter(match=row.match).first()  # None once it was erased
     send_notice(
-        to=EmailAddress.parse(mailbox.address),
+        to=EmailAddress.parse(mailbox.address if mailbox else row.address),
         kind="replacement",
         context={
             "replacement": row,
             "parsed": parsed,
             "replaced": replaced,
+            "follows_erasure": follows_erasure(row),
             "hours": WAIT.total_seconds() // 3600,
             "challenge": challenge(row),
             "can_agree": row.publication_id is not None and can_agree(row, at=at),
@@ -331,6 +345,9 @@ def _end(row: Replacement, target: ReplacementStatus, *, actor: str, at: datetim
     if row.publication is not None:
         ended = PublicationStatus.PUBLISHED if is_published else PublicationStatus.REFUSED
         publication_states.move(row.publication, ended, actor=actor, at=at, reason=reason)
+        if is_published and let_in(row.match):
+            subject = f"publication:{row.publication.id}"
+            record(actor=actor, verb="mailbox.let_in", subject=subject, organization=row.publication.organization, at=at)
     if row.issuance is not None and not is_published:
         withdraw(row.issuance, actor=actor, at=at, reason=reason)
 

@@ -39,6 +39,8 @@ class ErasedAddress(models.Model):
 
     digest = models.CharField(_("keyed hash of the address"), max_length=64, primary_key=True)
     at = models.DateTimeField(_("at"))
+    # Then what is proven next waits as long as if it replaced what was erased.
+    had_live = models.BooleanField(_("had a live certificate"), default=False)
 
     class Meta:
         verbose_name = _("erased address")

@@ -31,7 +31,7 @@ from mailer.proving import (
     confirm,
     find_proof,
 )
-from mailer.replacing import can_agree
+from mailer.replacing import can_agree, follows_erasure
 from mailer.reply_addresses import proof_address
 
 
@@ -88,6 +88,7 @@ def _show(request: HttpRequest, found: Publication, form: AnswerForm | None = No
     context |= {
         "challenge": challenge(found),
         "reply_to": proof_address(found.id),
+        "follows_erasure": is_waiting and follows_erasure(found.replacement),
         "can_agree": is_waiting and can_agree(found.replacement, at=timezone.now()),
     }
     name = "mailer/publication_waiting.html" if is_waiting else "mailer/publication_answer.html"

@@ -8,7 +8,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from directory.x509.certificate import parse_certificate
-from mailer.replacing import EndedReplacementError, ReplacementError, find_stop, replaced_by, stop
+from mailer.replacing import EndedReplacementError, ReplacementError, find_stop, follows_erasure, replaced_by, stop
 
 
 @never_cache
@@ -18,12 +18,17 @@ def replacement(request: HttpRequest, secret: str) -> HttpResponse:
     try:
         if request.method == "POST":
             stopped = stop(secret, timezone.now())
-            return render(request, "mailer/replacement_stopped.html", {"replacement": stopped})
+            return render(request, "mailer/replacement_stopped.html", {"replacement": stopped, "follows_erasure": follows_erasure(stopped)})
         found = find_stop(secret)
     except ReplacementError as error:
         return _closed(request, error)
     parsed = parse_certificate(bytes(found.der))
-    context = {"replacement": found, "parsed": parsed, "replaced": replaced_by(found, parsed, at=timezone.now())}
+    context = {
+        "replacement": found,
+        "parsed": parsed,
+        "replaced": replaced_by(found, parsed, at=timezone.now()),
+        "follows_erasure": follows_erasure(found),
+    }
     return render(request, "mailer/replacement.html", context)
 
 

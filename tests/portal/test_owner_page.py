@@ -212,7 +212,7 @@ def test_it_erases_after_a_second_question(client: Client, published: Published)
     path = link_to(TO)
     question = client.get(f"{path}erase/")
     assert "for every past moment" in question.text
-    for honest in ("up to 60 seconds", "Backups keep it until they expire"):
+    for honest in ("up to 60 seconds", "Backups keep it until they expire", "published 48 hours later"):
         assert honest in question.text
     assert is_answered(), "asking erases nothing"
     assert "Everything is erased" in client.post(f"{path}erase/").text

@@ -29,6 +29,12 @@ class RevokedCertificateError(DirectoryError):
     code = "revoked_certificate"
 
 
+class EndedCertificateError(DirectoryError):
+    """It left the answers of this mailbox by its owner's wish or for want of their answer: only their proof brings it back."""
+
+    code = "ended_certificate"
+
+
 class TooManyPublishedError(DirectoryError):
     code = "too_many_published"
 

@@ -5,7 +5,8 @@
 (3) An address that its owner had erased is not taken in again.
 (4) A level has only what the trust store says it has; nearly all are external.
 (5) New mailboxes are written by COPY, a chunk a transaction. A certificate for a mailbox that is there is published alone, and refused where its
-    owner has proven another, or this CA issued one, for the same use: an import replaces nothing of theirs. What is hidden stays hidden.
+    owner has proven another, or this CA issued one, for the same use: an import replaces nothing of theirs. What is hidden stays hidden, and
+    what left a mailbox's answers stays out of them.
 (6) What was erased while its chunk was written is erased again.
 
 Run again, it finds what is there already: so it goes on after it was stopped, and each chunk is there as a whole or not at all.
@@ -243,6 +244,7 @@ def _publish_one(run: _Import, entry: Entry, *, at: datetime) -> None:
         source=Source.IMPORTED,
         chain=entry.chain,
         trust=entry.trust,
+        revives=False,
         actor=run.actor,
         at=at,
     )

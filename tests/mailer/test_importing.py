@@ -17,14 +17,16 @@ from django.core.management import CommandError, call_command
 from directory.bulk_publishing import publish_new
 from directory.lookup import read_answer
 from directory.models import Answer, Certificate, CertificateStatus, Change, DirectoryEvent, Level, Mailbox, Source
-from directory.publishing import erase, hide, revoke
+from directory.publishing import erase, hide, publish, revoke
+from directory.x509.certificate import parse_certificate
 from directory.x509.names import EmailAddress
-from mailer import importing
+from mailer import importing, owning, reverifying
 from mailer.forgetting import keep_out
 from mailer.import_errors import ImportStopped
 from mailer.import_files import FileEntry
 from mailer.importing import Progress, Refusal, import_entries
 from mailer.models import Authority as OwnAuthority
+from mailer.owner_links import mail_link
 from mailer.trust_store import RESERVED_POLICIES
 from tests.mailer.letters import publish_for
 from tests.mailer.test_proving import self_signed
@@ -173,6 +175,33 @@ def test_it_brings_back_nothing_that_was_revoked(now: datetime) -> None:
     holder = leaf("charlie@example.net")
     revoke(certificate=publish_for(holder, "charlie@example.net", at=now), reason="keyCompromise", actor="user:charlie", at=now)
     assert run(entry(holder), at=now) == (Progress(refused=1), ["revoked_certificate"])
+
+
+@pytest.mark.parametrize("end", ["withdrawn", "replaced", "unanswered"])
+def test_it_brings_back_nothing_that_left_the_answers(now: datetime, end: str) -> None:
+    """The operator's next run has the same line; only the owner's own proof counts for more."""
+    address = EmailAddress.parse("alice@example.com")
+    run(entry(old := leaf("alice@example.com")), at=now)
+    certificate = Certificate.objects.get()
+    if end == "withdrawn":
+        link = mail_link(address, actor="anonymous", at=now)
+        assert link is not None
+        owning.withdraw(link, certificate.pk, at=now)
+    elif end == "replaced":
+        parsed = parse_certificate(leaf("alice@example.com", "p384").der)
+        publish(address=address, parsed=parsed, level=Level.EXTERNAL, source=Source.UPLOADED, supersedes=[certificate], actor="user:alice", at=now)
+    else:
+        Mailbox.objects.update(reverify_asked_at=now - reverifying.END_AFTER)
+        assert reverifying.end_due(at=now) == 1
+    for _run in range(2):
+        assert run(entry(old), at=now) == (Progress(refused=1), ["ended_certificate"])
+    certificate.refresh_from_db()
+    assert certificate.status == CertificateStatus.SUPERSEDED
+    assert found("alice@example.com", now) == (end == "replaced")
+    publish(address=address, parsed=parse_certificate(old.der), level=Level.EXTERNAL, source=Source.UPLOADED, actor="user:alice", at=now)
+    certificate.refresh_from_db()
+    assert certificate.status == CertificateStatus.PUBLISHED
+    assert run(entry(old), at=now) == (Progress(known=1), [])
 
 
 def test_it_gives_no_level_to_who_only_claims_one(now: datetime) -> None:

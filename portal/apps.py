@@ -1,3 +1,4 @@
+import logging
 from importlib import import_module
 
 from django.apps import AppConfig
@@ -6,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 # Tasks that are sent find their queue through the application, so it is made before any app's tasks are.
 from portal.celery import app as celery_app
+from portal.log_words import WithoutSecrets
 
 
 class PortalConfig(AppConfig):
@@ -13,6 +15,10 @@ class PortalConfig(AppConfig):
     verbose_name = _("Portal")
     default = True
     queue = celery_app
+
+    def ready(self) -> None:
+        # Gunicorn has made its logger by now, with handlers that LOGGING would take away.
+        logging.getLogger("gunicorn.error").addFilter(WithoutSecrets())
 
 
 class AdministrationConfig(SimpleAdminConfig):

@@ -301,8 +301,15 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stderr}},
+    "filters": {"without_secrets": {"()": "portal.log_words.WithoutSecrets"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["without_secrets"], "stream": sys.stderr}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
-    # Strangers ask for any host, all day: the answer is 400, and no fault of ours.
-    "loggers": {"django.security.DisallowedHost": {"level": "CRITICAL"}},
+    "loggers": {
+        # Strangers ask for any host, all day: the answer is 400, and no fault of ours.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+        # These name the path of each refusal, to whatever handler there is. For gunicorn's see `portal.apps`.
+        "django.request": {"filters": ["without_secrets"]},
+        "django.security.csrf": {"filters": ["without_secrets"]},
+        "django.server": {"filters": ["without_secrets"]},
+    },
 }

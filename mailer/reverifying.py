@@ -1,6 +1,7 @@
 """Once a year a mailbox is asked whether its certificates are still its own (edge rule 20).
 
-1. A year after its last proof a mail with a link goes to it. The link shows what is published; its POST proves the mailbox for another year.
+1. A year after its last proof a mail with a link goes to it, or where nobody ever proved it, a year after it was imported. The link
+   shows what is published; its POST proves the mailbox for another year.
 2. Whoever has not answered after 14 days is reminded, once.
 3. After 30 days the certificates that were issued elsewhere leave the answers, and a mail says so. What our own CA issued ends by its own validity.
 
@@ -12,7 +13,7 @@ from urllib.parse import urljoin
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.urls import reverse
 
 from directory import publishing
@@ -31,9 +32,13 @@ WORKER = "system:worker"
 
 
 def ask_due(*, at: datetime) -> int:
-    """(1) Ask the mailboxes whose proof is a year old, oldest first; returns how many were asked."""
-    due = _with_foreign_certificates(Mailbox.objects.filter(proven_at__lte=at - YEAR, reverify_asked_at=None, erased_at=None), at=at)
-    return sum(_ask(pk, at=at) for pk in due.order_by("proven_at").values_list("pk", flat=True)[:CHUNK])
+    """(1) Ask the mailboxes whose proof or import is a year old, oldest first, at most a chunk of each; returns how many were asked."""
+    proven = _with_foreign_certificates(Mailbox.objects.filter(proven_at__lte=at - YEAR, reverify_asked_at=None, erased_at=None), at=at)
+    due = list(proven.order_by("proven_at").values_list("pk", flat=True)[:CHUNK])
+    # From the certificates, which have an index by age.
+    of_nobody = _imported_a_year_ago(at=at).filter(mailbox__proven_at=None, mailbox__reverify_asked_at=None, mailbox__erased_at=None)
+    imported = of_nobody.order_by("published_at").values_list("mailbox_id", flat=True)[:CHUNK]
+    return sum(_ask(pk, at=at) for pk in dict.fromkeys([*due, *imported]))
 
 
 def remind_due(*, at: datetime) -> int:
@@ -71,9 +76,8 @@ def renew(old: OwnerLink, *, at: datetime) -> OwnerLink | None:
 
 @transaction.atomic
 def _ask(pk: int, *, at: datetime) -> bool:
-    mailbox = (
-        Mailbox.objects.select_for_update(skip_locked=True).filter(pk=pk, reverify_asked_at=None, erased_at=None, proven_at__lte=at - YEAR).first()
-    )
+    is_due = Q(proven_at__lte=at - YEAR) | Q(Exists(_imported_a_year_ago(at=at).filter(mailbox=OuterRef("pk"))), proven_at=None)
+    mailbox = Mailbox.objects.select_for_update(skip_locked=True).filter(is_due, pk=pk, reverify_asked_at=None, erased_at=None).first()
     if mailbox is None or spent(mailbox.match, at=at):
         return False
     Mailbox.objects.filter(pk=pk).update(reverify_asked_at=at)
@@ -128,6 +132,10 @@ def _mail(mailbox: Mailbox, *, actor: str, at: datetime) -> OwnerLink:
 def _foreign(*, at: datetime) -> QuerySet[Certificate]:
     """Live certificates that were issued elsewhere."""
     return Certificate.objects.filter(status=CertificateStatus.PUBLISHED, not_after__gt=at).exclude(source=Source.ISSUED)
+
+
+def _imported_a_year_ago(*, at: datetime) -> QuerySet[Certificate]:
+    return _foreign(at=at).filter(source=Source.IMPORTED, published_at__lte=at - YEAR)
 
 
 def _with_foreign_certificates(mailboxes: QuerySet[Mailbox], *, at: datetime) -> QuerySet[Mailbox]:

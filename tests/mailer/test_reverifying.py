@@ -11,7 +11,9 @@ from directory.lookup import encryption_certificates
 from directory.models import Certificate, CertificateStatus, DirectoryEvent, Mailbox
 from directory.publishing import erase, note_proof
 from directory.x509.names import EmailAddress
-from mailer import tasks
+from mailer import reverifying, tasks
+from mailer.import_files import FileEntry
+from mailer.importing import import_entries
 from mailer.models import LinkPurpose, Notice, OwnerLink, SigningIdentity
 from mailer.notices import deliver_notices
 from mailer.owner_links import ExpiredOwnerLinkError, UnknownOwnerLinkError, forget_links, mail_link
@@ -126,14 +128,45 @@ def test_what_our_own_ca_issued_follows_its_own_validity(bills: SigningIdentity,
     assert set(Certificate.objects.exclude(pk=bills.certificate.pk).values_list("status", flat=True)) == {CertificateStatus.SUPERSEDED}
 
 
-def test_it_asks_nobody_who_was_erased_or_never_proven_or_whose_certificates_are_over(desk: Desk, now: datetime) -> None:
+def test_it_asks_nobody_who_was_erased_or_whose_certificates_are_over(desk: Desk, now: datetime) -> None:
     erase(mailbox=proven(desk, now - YEAR).mailbox, actor="user:test", at=now)
-    publish_for(desk.authority.leaf("imported@people.example.net", days=(-400, 800)), "imported@people.example.net", at=now - YEAR)
     short = "short@people.example.net"
     publish_for(desk.authority.leaf(short, days=(-400, 1)), short, at=now - YEAR)
     note_proof(match=short, at=now - YEAR)
     assert ask_due(at=now + 2 * DAY) == 0
     assert not Notice.objects.exists()
+
+
+def imported(desk: Desk, at: datetime, *addresses: str) -> None:
+    entries = [FileEntry(1, desk.authority.leaf(address, days=(-400, 1500)).der, None) for address in addresses]
+    assert import_entries(entries, source_name="ldap", actor="user:operator", clock=lambda: at, processes=0).published == len(addresses)
+
+
+def test_what_was_imported_is_asked_a_year_after(desk: Desk, now: datetime) -> None:
+    """Nobody has proven anything of it; who does not answer is taken out, and the operator's next run does not bring it back."""
+    imported(desk, now - YEAR, TO, "bob@people.example.org")
+    assert ask_due(at=now - timedelta(seconds=1)) == 0
+    assert ask_due(at=now) == 2
+    assert ask_due(at=now + DAY) == 0, "once"
+    note_proof(match=DORA.match, at=now + DAY)
+    assert end_due(at=now + END_AFTER) == 1
+    assert list(Certificate.objects.filter(status=CertificateStatus.PUBLISHED).values_list("mailbox__match", flat=True)) == [DORA.match]
+    assert ask_due(at=now + YEAR) == 0, "it counts from the proof now"
+    assert ask_due(at=now + YEAR + DAY) == 1
+    assert end_due(at=now + YEAR + DAY + END_AFTER) == 1
+    assert not is_answered(now + YEAR + DAY + END_AFTER)
+
+
+def test_a_proof_of_this_year_counts_for_what_was_imported(desk: Desk, now: datetime) -> None:
+    imported(desk, now - YEAR, TO)
+    note_proof(match=DORA.match, at=now - DAY)
+    assert ask_due(at=now) == 0
+
+
+def test_a_run_asks_a_chunk_of_those_imported(desk: Desk, now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reverifying, "CHUNK", 2)
+    imported(desk, now - YEAR, *(f"c{number}@people.example.org" for number in range(3)))
+    assert [ask_due(at=now + number * DAY) for number in range(3)] == [2, 1, 0]
 
 
 def test_the_question_waits_while_the_mails_of_the_day_are_spent(desk: Desk, now: datetime) -> None:

@@ -7,26 +7,10 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        migrations.AlterField(
+        migrations.AddIndex(
             model_name="certificate",
-            name="mailbox",
-            field=models.ForeignKey(db_index=False, on_delete=models.deletion.CASCADE, related_name="certificates", to="directory.mailbox"),
-        ),
-        migrations.AlterField(
-            model_name="certificate",
-            name="organization",
-            field=models.ForeignKey(
-                blank=True,
-                db_index=False,
-                null=True,
-                on_delete=models.deletion.PROTECT,
-                related_name="certificates",
-                to="directory.organization",
+            index=models.Index(
+                condition=models.Q(("source", "imported"), ("status", "published")), fields=["published_at"], name="certificate_imported"
             ),
-        ),
-        migrations.AlterField(
-            model_name="directoryevent",
-            name="organization",
-            field=models.ForeignKey(blank=True, db_index=False, null=True, on_delete=models.deletion.PROTECT, to="directory.organization"),
         ),
     ]

@@ -103,8 +103,9 @@ class Certificate(models.Model):
     """A published certificate of one mailbox. The derived columns are facts of `der`, kept so that nothing is parsed on the hot path."""
 
     id = models.BigAutoField(primary_key=True)
-    mailbox = models.ForeignKey(Mailbox, models.CASCADE, related_name="certificates")
-    organization = models.ForeignKey(Organization, models.PROTECT, null=True, blank=True, related_name="certificates")
+    # Each is the first column of an index below.
+    mailbox = models.ForeignKey(Mailbox, models.CASCADE, related_name="certificates", db_index=False)
+    organization = models.ForeignKey(Organization, models.PROTECT, null=True, blank=True, related_name="certificates", db_index=False)
     fingerprint = models.CharField(_("SHA-256 fingerprint"), max_length=64, db_index=True)
     der = models.BinaryField(_("DER"))
     spki = models.BinaryField(_("SubjectPublicKeyInfo"))
@@ -321,7 +322,7 @@ class DirectoryEvent(models.Model):
     actor = models.CharField(_("actor"), max_length=100)
     verb = models.CharField(_("verb"), max_length=40)
     subject = models.CharField(_("subject"), max_length=340)
-    organization = models.ForeignKey(Organization, models.PROTECT, null=True, blank=True)
+    organization = models.ForeignKey(Organization, models.PROTECT, null=True, blank=True, db_index=False)  # there is one below
     detail = models.JSONField(_("detail"), default=dict, blank=True)
 
     class Meta:

@@ -21,7 +21,7 @@ from directory.models import (
     TrustedAuthority,
 )
 from directory.organizations import reinstate, suspend
-from directory.publishing import erase, hide, revoke
+from directory.publishing import hide, revoke
 from directory.tokens import revoke_token
 
 
@@ -57,15 +57,12 @@ class SendingDomainAdmin(ReadOnlyAdmin[SendingDomain]):
 class MailboxAdmin(ReadOnlyAdmin[Mailbox]):
     list_display = ("address", "hidden_at", "erased_at")
     search_fields = ("match",)
-    actions = ("hide", "erase")
+    # The mailer erases: what leads into the directory has to forget the address as well.
+    actions: tuple[str, ...] = ("hide",)
 
     @admin.action(description=_("Hide: answer as if not known"), permissions=["act"])
     def hide(self, request: HttpRequest, rows: QuerySet[Mailbox]) -> None:
         act(self, request, rows, lambda row, actor, at: hide(mailbox=row, actor=actor, at=at), refusals=DirectoryError)
-
-    @admin.action(description=_("Erase the mailbox and its certificates for ever"), permissions=["act"])
-    def erase(self, request: HttpRequest, rows: QuerySet[Mailbox]) -> None:
-        act(self, request, rows, lambda row, actor, at: erase(mailbox=row, actor=actor, at=at), refusals=DirectoryError)
 
 
 @admin.register(Certificate)

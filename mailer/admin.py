@@ -7,11 +7,15 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from directory.admin import MailboxAdmin
 from directory.administration import ReadOnlyAdmin, ReasonForm, act, reason_given
 from directory.errors import DirectoryError
+from directory.models import Mailbox
 from mailer.ca.errors import AuthorityError
 from mailer.ca.shards import Reason
+from mailer.custody import CustodyError
 from mailer.issuing import intend_anew
+from mailer.mailbox_erasing import erase_address
 from mailer.models import (
     Authority,
     Batch,
@@ -37,6 +41,21 @@ from mailer.models import (
 )
 from mailer.reconciling import NotUnknownError, settle
 from mailer.revoking import revoke
+
+# The directory's own page, with the one action that is more than the directory's.
+admin.site.unregister(Mailbox)
+
+
+@admin.register(Mailbox)
+class ErasableMailboxAdmin(MailboxAdmin):
+    actions = (*MailboxAdmin.actions, "erase")
+
+    @admin.action(description=_("Erase the mailbox, its certificates and all that leads into it for ever"), permissions=["act"])
+    def erase(self, request: HttpRequest, rows: QuerySet[Mailbox]) -> None:
+        # An erased row says no more whose it was: there is nothing left to keep out.
+        named = rows.filter(erased_at=None)
+        refusals = (AuthorityError, DirectoryError, CustodyError)
+        act(self, request, named, lambda row, actor, at: erase_address(row.match, actor=actor, at=at), refusals=refusals)
 
 
 class RevocationForm(ActionForm):

@@ -11,11 +11,17 @@ from django.urls import reverse
 
 from directory.administration import SECRET_FIELDS
 from directory.models import ApiToken, Certificate, CertificateStatus, DirectoryEvent, Mailbox, Organization, OrganizationStatus
-from mailer.models import Issuance, IssuanceStatus, Message, MessageStatus
+from directory.x509.certificate import parse_certificate
+from directory.x509.names import EmailAddress
+from mailer.forgetting import is_erased
+from mailer.models import ErasedAddress, Issuance, IssuanceStatus, Message, MessageStatus, Replacement, ReplacementStatus
+from mailer.replacing import publish_or_wait
 from onboarding.models import StaffRole, StaffRoleName, User
+from tests.pki import Authority
 from tests.portal.conftest import Letter, Published
 from tests.portal.people import Cast, Person
 
+FAY = "fay@example.com"
 OURS = [model for app in ("directory", "mailer", "onboarding") for model in apps.get_app_config(app).get_models()]
 
 
@@ -98,16 +104,40 @@ def test_an_operator_revokes_a_token_and_takes_certificates_out(operator: Client
     act(operator, ApiToken, "revoke", cast.token.pk)
     cast.token.refresh_from_db()
     assert cast.token.revoked_at is not None
-    first, second, third = published("dora@example.com"), published("emil@example.com", key="rsa2048"), published("fay@example.com", key="p384")
+    first, second = published("dora@example.com"), published("emil@example.com", key="rsa2048")
     act(operator, Certificate, "withdraw", first.pk)
     act(operator, Mailbox, "hide", second.mailbox.pk)
-    act(operator, Mailbox, "erase", third.mailbox.pk)
-    for row in (first, second, third):
+    for row in (first, second):
         row.refresh_from_db()
         row.mailbox.refresh_from_db()
     assert first.status == CertificateStatus.REVOKED
     assert second.mailbox.hidden_at is not None
-    assert third.status == CertificateStatus.ERASED
+
+
+def test_an_operator_erases_a_mailbox_and_all_that_leads_into_it(operator: Client, cast: Cast, published: Published, now: datetime) -> None:
+    """What waits to replace it is stopped, and it is neither collected nor imported again."""
+    certificate, other = published(FAY), published("dora@example.com", key="rsa2048")
+    new = parse_certificate(Authority().leaf(FAY, "p384").der)
+    waits = publish_or_wait(address=EmailAddress.parse(FAY), parsed=new, level="external", source="uploaded", actor="user:test", at=now)
+    assert isinstance(waits, Replacement)
+    assert "Done for 1 row" in act(operator, Mailbox, "erase", certificate.mailbox.pk)
+    for row in (certificate, other, waits):
+        row.refresh_from_db()
+    assert (certificate.status, other.status) == (CertificateStatus.ERASED, CertificateStatus.PUBLISHED)
+    assert (waits.status, waits.address) == (ReplacementStatus.STOPPED, "")
+    assert is_erased(FAY)
+    assert DirectoryEvent.objects.get(verb="address.erased").actor == cast.people[Person.OPERATOR].actor
+    act(operator, Mailbox, "erase", certificate.mailbox.pk)
+    assert ErasedAddress.objects.count() == 1, "a row without an address keeps nobody out"
+
+
+@pytest.mark.parametrize("person", [Person.OWNER, Person.REVIEWER, Person.CHARLIE])
+def test_nobody_else_erases_a_mailbox(cast: Cast, published: Published, person: Person) -> None:
+    certificate = published(FAY)
+    assert cast.client(person).post(listing(Mailbox), {"action": "erase", "_selected_action": certificate.mailbox.pk}).status_code == 403
+    certificate.refresh_from_db()
+    assert certificate.status == CertificateStatus.PUBLISHED
+    assert not is_erased(FAY)
 
 
 @pytest.mark.parametrize("person", [Person.OWNER, Person.REVIEWER, Person.CHARLIE, Person.APPLICANT])

@@ -5,7 +5,7 @@ Django is asked, out of the same parts.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import wraps
 from itertools import chain
 from typing import IO, NamedTuple, cast
@@ -39,6 +39,7 @@ MOST_ECHOED = 320
 MOST_OCTETS = JSONBody.most_octets
 # How long a shared cache may repeat an answer: what a revocation may lag behind.
 CACHE_SECONDS = 60
+_LONGEST, _KEPT_LONGEST = timedelta(seconds=CACHE_SECONDS), f"public, max-age={CACHE_SECONDS}"
 FIELDS = frozenset({"status", "certificates"})
 # Set in the environment of a request whose look-ups were counted before Django was asked.
 QUOTA_TAKEN = "letterlock.quota_taken"
@@ -131,7 +132,7 @@ def lookups(request: HttpRequest, media_type: str, token: ApiToken | None) -> Se
         ask_for_invitations(misses, organization=inviting.organization, actor=actor_of(inviting), at=now)
     left = iter(ready)
     results = [
-        _malformed(text) if address is None else result_of(address.address, next(left), fields=fields, invite=invite)
+        malformed_of(text) if address is None else result_of(address.address, next(left), fields=fields, invite=invite)
         for text, address in zip(texts, parsed, strict=True)
     ]
     counts.note(token, lookups=len(texts), found=sum(octets.startswith(FOUND) for octets in ready), at=now)
@@ -159,8 +160,9 @@ def batch(pieces: Iterable[bytes]) -> Sent:
 
 def cacheable(body: bytes, media_type: str, etag: str, changes_at: datetime, *, match: str | None, now: datetime) -> Sent:
     """An answer that may be kept until it changes, or 304 where `match`, the If-None-Match, says that the caller has it."""
-    seconds = max(0, min(CACHE_SECONDS, int((changes_at - now).total_seconds())))
-    kept = (("ETag", f'"{etag}"'), ("Cache-Control", f"public, max-age={seconds}"))
+    left = changes_at - now
+    control = _KEPT_LONGEST if left >= _LONGEST else f"public, max-age={max(0, int(left.total_seconds()))}"
+    kept = (("ETag", f'"{etag}"'), ("Cache-Control", control))
     if match is not None and _matches(match, etag):
         return Sent(304, kept, b"")
     return Sent(200, (("Content-Type", media_type), *kept), body)
@@ -218,7 +220,8 @@ def _matches(header: str, etag: str) -> bool:
     return "*" in tags or f'"{etag}"' in tags
 
 
-def _malformed(text: str) -> bytes:
+def malformed_of(text: str) -> bytes:
+    """One result of a batch: of a text that is no address."""
     return orjson.dumps({"email": text[:MOST_ECHOED], "status": "malformed"})
 
 

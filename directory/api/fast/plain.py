@@ -22,7 +22,7 @@ from directory import answers, counts
 from directory.answers import FOUND
 from directory.api import quotas
 from directory.api.fast.reading import fetch
-from directory.api.lookups import MOST_OCTETS, QUOTA_TAKEN, Sent, batch, cacheable, object_of, parse_body, result_of
+from directory.api.lookups import MOST_OCTETS, QUOTA_TAKEN, Sent, batch, cacheable, malformed_of, object_of, parse_body, result_of
 from directory.api.negotiation import DER, JSON, accepted, check_json
 from directory.api.problems import Problem
 from directory.errors import OverQuotaError
@@ -50,7 +50,9 @@ def one(environ: dict[str, Any]) -> Sent:
     query: str = environ["QUERY_STRING"]
     address = match = query[6:]
     if not query.startswith("email=") or not is_plain(address) or "+" in address:
-        parsed = _parsed(_email(query))
+        parsed = _try_address(_email(query))
+        if parsed is None:
+            raise NotPlainError
         address, match = parsed.address, parsed.match
     _take(environ, token, 1, at=now)
     answer = answers.read_one(match, fetch=fetch)
@@ -71,16 +73,21 @@ def many(environ: dict[str, Any]) -> Sent:
     if all_plain(texts):
         addresses = matches = texts
     else:
-        parsed = [_parsed(text) for text in texts]
-        addresses, matches = [address.address for address in parsed], [address.match for address in parsed]
+        parsed = [_try_address(text) for text in texts]
+        known = [address for address in parsed if address is not None]
+        addresses, matches = [address.address for address in known], [address.match for address in known]
     _take(environ, token, len(texts), at=now)
-    ready = answers.read_many(matches, at=now, status_only="certificates" not in fields, fetch=fetch)
+    ready = answers.read_many(matches, at=now, status_only="certificates" not in fields, fetch=fetch) if matches else {}
     none = answers.NONE.octets(status_only="certificates" not in fields)
     octets = [ready.get(match, none) for match in matches]
     if None in octets:
         raise NotPlainError
     found = cast("list[bytes]", octets)
     counts.note(token, lookups=len(texts), found=sum([each.startswith(FOUND) for each in found]), at=now)
+    if len(addresses) < len(texts):
+        left = iter(zip(addresses, found, strict=True))
+        told = zip(texts, parsed, strict=True)
+        return batch((b",".join([malformed_of(text) if address is None else result_of(*next(left), fields=fields) for text, address in told]),))
     if "status" not in fields:
         return batch((b",".join([result_of(address, each, fields=fields) for address, each in zip(addresses, found, strict=True)]),))
     # As `result_of` writes each, with one join of all their pieces.
@@ -136,11 +143,11 @@ def _asked(environ: dict[str, Any]) -> tuple[list[str], frozenset[str]]:
     return texts, fields
 
 
-def _parsed(text: str) -> EmailAddress:
+def _try_address(text: str) -> EmailAddress | None:
     try:
         return EmailAddress.parse(text)
-    except MalformedAddressError as error:
-        raise NotPlainError from error
+    except MalformedAddressError:
+        return None
 
 
 def _take(environ: dict[str, Any], token: ApiToken | None, cost: int, *, at: datetime) -> None:

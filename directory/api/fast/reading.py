@@ -28,29 +28,27 @@ class _Connection:
     def __init__(self, connection: "psycopg.Connection[Any]", alias: str) -> None:
         self.connection, self.alias = connection, alias
         self._libpq, self._loaders = connection.pgconn, Transformer(connection)
-        self._names: dict[str, bytes] = {}
+        self._prepared: dict[str, tuple[bytes, list[Format]]] = {}
 
     def rows(self, query: LiteralString, parameters: Sequence[object]) -> list[tuple[Any, ...]]:
         """Raises psycopg.OperationalError for whatever goes wrong."""
-        name = self._names.get(query) or self._prepare(query)
-        # Text as its octets, with their number, so that nothing in it ends it; all else as PostgreSQL reads it.
-        octets = [str(each).encode() for each in parameters]
-        formats = [Format.BINARY if isinstance(each, str) else Format.TEXT for each in parameters]
-        found = self._libpq.exec_prepared(name, octets, formats, Format.BINARY)
+        name, formats = self._prepared.get(query) or self._prepare(query, parameters)
+        found = self._libpq.exec_prepared(name, [str(each).encode() for each in parameters], formats, Format.BINARY)
         if found.status != ExecStatus.TUPLES_OK:
             raise psycopg.OperationalError(found.get_error_message())
         self._loaders.set_pgresult(found)
         return self._loaders.load_rows(0, found.ntuples, tuple)
 
-    def _prepare(self, query: LiteralString) -> bytes:
+    def _prepare(self, query: LiteralString, parameters: Sequence[object]) -> tuple[bytes, list[Format]]:
         first, *rest = query.split("%s")
-        name = f"look_{len(self._names)}".encode()
+        name = f"look_{len(self._prepared)}".encode()
         numbered = first + "".join(f"${place}{part}" for place, part in enumerate(rest, 1))
         done = self._libpq.prepare(name, numbered.encode())
         if done.status != ExecStatus.COMMAND_OK:
             raise psycopg.OperationalError(done.get_error_message())
-        self._names[query] = name
-        return name
+        # Text as its octets, with their number, so that nothing in it ends it; all else as PostgreSQL reads it.
+        self._prepared[query] = name, [Format.BINARY if isinstance(each, str) else Format.TEXT for each in parameters]
+        return self._prepared[query]
 
 
 class _Kept(threading.local):

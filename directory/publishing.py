@@ -196,7 +196,9 @@ def erase(*, mailbox: Mailbox, actor: str, at: datetime) -> None:
         move(certificate, CertificateStatus.ERASED, actor=actor, at=at, facts=_ERASED_FACTS | {"ended_at": certificate.ended_at or at})
     locked.erased_at = at
     answers.prepare(locked, at=at)
-    Change.objects.filter(match=locked.match).delete()
+    # Those that are done name nobody (`mailer.changes`), so that no index by address is needed, which each publication would pay for twice:
+    # as it is written and as it is done. The pending ones have an index of their own, and are few.
+    Change.objects.filter(match=locked.match, done_at=None).delete()
     # The row stays for the certificates' fingerprints, and no longer says whose they were.
     locked.address, locked.match = "", f"erased:{uuid4()}"
     locked.hidden_at = locked.proven_at = locked.reverify_asked_at = None

@@ -33,5 +33,6 @@ def _apply_chunk(*, at: datetime) -> int:
     for change in wanted:
         if change.organization is not None and not known[change.match]:
             invite(address=EmailAddress.parse(change.address or change.match), organization=change.organization, actor=change.actor, at=at)
-    Change.objects.filter(id__in=[change.id for change in pending]).update(done_at=at)
+    # What is done names nobody any more: an erasure then has only what is pending to look through.
+    Change.objects.filter(id__in=[change.id for change in pending]).update(done_at=at, address="", match="")
     return len(pending)

@@ -13,7 +13,6 @@ from datetime import datetime
 from django.db import transaction
 
 from directory.events import record
-from directory.models import Change
 from directory.x509.names import EmailAddress
 from mailer.custody import cipher_of
 from mailer.message_states import Step, move, note
@@ -53,7 +52,6 @@ def erase_recipient(address: EmailAddress, *, actor: str, at: datetime) -> Erasu
     Message.objects.filter(id__in=ids).update(**_BLANK, erased_at=at)
     note(ids, event="recipient_erased", actor=actor)
     RelayedMail.objects.filter(message__in=ids).update(words="")
-    Change.objects.filter(match=address.match, done_at__isnull=False).delete()
     # (3) What is in hands is counted.
     in_flight = Message.objects.filter(match=address.match).count() + Notice.objects.filter(match=address.match).count()
     erasure = Erasure(len(ids), cancelled, in_flight, notices)

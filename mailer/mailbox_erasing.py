@@ -68,7 +68,7 @@ def erase_address(match: str, *, actor: str, at: datetime) -> AddressErasure:
         erase(mailbox=mailbox, actor=actor, at=at)
         # What was live ended now. What was withdrawn just before counts as well (`replacing.replaced_by`).
         had_live = mailbox.certificates.filter(not_after__gt=at, ended_at__gt=at - replacing.WAIT).exists()
-    Change.objects.filter(match=match).delete()
+    Change.objects.filter(match=match, done_at=None).delete()  # also what was asked of an address that has no mailbox
     # (4) What keeps it out.
     keep_out(match, at=at, had_live=had_live)
     add_suppression(match, at=at)

@@ -59,7 +59,7 @@ def delete_ended(*, before: datetime, at: datetime, actor: str) -> int:
 
 
 def delete_changes(*, before: datetime) -> int:
-    """Delete what was worked off before this moment: the rows name mailboxes, and have done their work. Returns how many."""
+    """Delete what was worked off before this moment: the rows have done their work. Returns how many."""
     deleted = 0
     while True:
         ids = list(Change.objects.filter(done_at__lt=before).order_by("id").values_list("id", flat=True)[:_CHANGES])

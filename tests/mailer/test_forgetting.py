@@ -12,12 +12,13 @@ from django.test import Client
 
 from directory.errors import RevokedCertificateError
 from directory.lookup import encryption_certificates, look_up
-from directory.models import Certificate, CertificateStatus, DirectoryEvent, Mailbox, Organization
+from directory.models import Certificate, CertificateStatus, Change, DirectoryEvent, Mailbox, Organization
 from directory.publishing import revoke
 from directory.selection import Usage
 from directory.x509.certificate import parse_certificate
 from directory.x509.names import EmailAddress
 from mailer.ca.shards import Reason
+from mailer.changes import apply_changes
 from mailer.collecting import outward_status
 from mailer.forgetting import erased_among, is_erased, let_in
 from mailer.inviting import UnknownInvitationError, digest_of, find_invitation, invite, is_suppressed
@@ -127,6 +128,23 @@ def test_it_leaves_the_answers_at_once_and_for_the_past(client: Client, desk: De
     assert (then.status, then.selection.receipt) == ("none", ())
     told = client.get("/api/v1/certificates", {"email": TO}).json()
     assert told["certificates"] == []
+
+
+def test_it_looks_through_no_changes_that_are_done(desk: Desk, now: datetime) -> None:
+    """They name nobody; the pending ones have an index, and nobody else's go with them."""
+    publish_for(desk.authority.leaf(TO), TO, at=now)
+    apply_changes(at=now)
+    assert Change.objects.exclude(done_at=None).get().match == ""
+    publish_for(desk.authority.leaf(TO, "rsa2048"), TO, at=now)
+    publish_for(desk.authority.leaf(OTHER.address), OTHER.address, at=now)
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        plan = Change.objects.filter(match=DORA.match, done_at=None).explain()
+        cursor.execute("SET LOCAL enable_seqscan = on")
+    assert "change_pending" in plan
+    erase_address(DORA.match, actor=OPERATOR, at=now)
+    assert Change.objects.get(done_at=None).match == OTHER.match
+    assert "dora" not in everything()
 
 
 def test_its_links_open_nothing_afterwards(bank: Organization, client: Client, desk: Desk, now: datetime) -> None:

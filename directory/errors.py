@@ -29,6 +29,12 @@ class RevokedCertificateError(DirectoryError):
     code = "revoked_certificate"
 
 
+class RevokedIssuerError(DirectoryError):
+    """An authority above the certificate was revoked: it is good for nothing as long as that is so."""
+
+    code = "revoked_issuer"
+
+
 class EndedCertificateError(DirectoryError):
     """It left the answers of this mailbox by its owner's wish or for want of their answer: only their proof brings it back."""
 

@@ -30,6 +30,7 @@ _WORDS: Mapping[str, Promise] = {
     "unknown_critical_extension": _("The certificate has a critical extension that mail programs do not know: they must refuse it."),
     "out_of_time": _("The certificate has expired or is not valid yet."),
     "revoked_certificate": _("The certificate was revoked and cannot be published again."),
+    "revoked_issuer": _("An authority that stands above this certificate was revoked, so nobody can rely on it. Please get one from another."),
     "ended_certificate": _("The owner took this certificate out of the directory, or did not answer the yearly question. Only they bring it back."),
     "too_many_published": _("This mailbox has the most certificates that one can have. Revoke one that is no longer needed."),
     "duplicate_organization": _("There is an organisation with this identifier already."),

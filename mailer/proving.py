@@ -24,7 +24,7 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from directory.errors import DirectoryError, RevokedCertificateError
+from directory.errors import DirectoryError, RevokedCertificateError, RevokedIssuerError
 from directory.events import record
 from directory.models import Organization
 from directory.publishing import MOST_CHAIN, note_proof, was_revoked
@@ -46,9 +46,8 @@ from mailer.publication_states import TRANSITIONS, move
 from mailer.replacing import ReplacementError, accept_old_key, publish_or_wait
 from mailer.replacing import challenge as challenge_of_replacement
 from mailer.reply_addresses import proof_address
-from mailer.smime.outcomes import Outcome
 from mailer.smime.recipients import Recipient
-from mailer.trust_store import Judgement, judge_foreign
+from mailer.trust_store import Judgement, check_unrevoked, judge_foreign
 
 LIFETIME = timedelta(hours=24)
 # No letter that is taken for a digit or for another letter when it is read aloud or typed from a screen.
@@ -72,6 +71,12 @@ class RevokedUploadError(UnpublishableError):
     """It was revoked here, or its issuer has revoked it."""
 
     code = "revoked_certificate"
+
+
+class RevokedIssuerUploadError(UnpublishableError):
+    """An authority above it was revoked."""
+
+    code = RevokedIssuerError.code
 
 
 class TooManyProofsError(ProvingError):
@@ -115,15 +120,22 @@ def submit(
 ) -> Publication:
     """(1), (2): keep the certificate, and the intermediates that came with it, and mail its proof.
 
-    Raises the errors of `parse_certificate` and `check_publishable`, ForgedIssuerError, RevokedUploadError, TooManyProofsError.
+    Raises the errors of `parse_certificate` and `check_publishable`, ForgedIssuerError, RevokedUploadError,
+    RevokedIssuerUploadError, TooManyProofsError.
     """
     parsed = parse_certificate(der)
     check_publishable(parsed, address=address, at=at)
     if names_one_of_ours(x509.load_der_x509_certificate(parsed.der)) and not has_issued(parsed.der):
         raise ForgedIssuerError("The certificate names this portal's CA as its issuer, which has not issued it.")
     kept = list(chain)[:MOST_CHAIN]
-    if was_revoked(parsed.fingerprint) or judge_foreign(parsed.der, kept, at=at).trust == Outcome.REVOKED:
+    if was_revoked(parsed.fingerprint):
         raise RevokedUploadError("The certificate was revoked.")
+    try:
+        check_unrevoked(judge_foreign(parsed.der, kept, at=at).trust)
+    except RevokedCertificateError as error:
+        raise RevokedUploadError(str(error)) from error
+    except RevokedIssuerError as error:
+        raise RevokedIssuerUploadError(str(error)) from error
     secret, code = secrets.token_urlsafe(SECRET_BYTES), "".join(secrets.choice(CODE_LETTERS) for _letter in range(CODE_LENGTH))
     with transaction.atomic():
         if spent(address.match, at=at, organization=organization):
@@ -266,8 +278,7 @@ def _publish(publication: Publication, judgement: Judgement, *, at: datetime) ->
     actor = f"publication:{publication.id}"
     try:
         with transaction.atomic():
-            if judgement.trust == Outcome.REVOKED:
-                raise RevokedCertificateError("Its issuer has revoked this certificate.")
+            check_unrevoked(judgement.trust)
             done = publish_or_wait(
                 address=EmailAddress.parse(publication.address),
                 parsed=parse_certificate(bytes(publication.der)),

@@ -1,6 +1,7 @@
 """Published certificates from elsewhere, judged anew: each day, and at once where their issuer has a new CRL.
 
-What its issuer has revoked leaves the answers for ever. What lost its path, or of which it is no longer known that it is good, stays as
+What its issuer has revoked leaves the answers for ever. What has a revoked authority above it leaves them until its owner proves it again, which
+works only where that is no longer so. What lost its path, or of which it is no longer known that it is good, stays as
 `external` and names nobody. What gained one has the level that its policies name.
 """
 
@@ -9,6 +10,7 @@ import time
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from directory import publishing
@@ -59,7 +61,10 @@ def rejudge(certificate: Certificate, *, actor: str, at: datetime) -> None:
     if found.trust == Outcome.REVOKED:
         publishing.revoke(certificate=certificate, reason=found.reason, actor=actor, at=at)
         return
-    publishing.judge(certificate=certificate, level=found.level, trust=found.trust, actor=actor, at=at)
+    with transaction.atomic():
+        publishing.judge(certificate=certificate, level=found.level, trust=found.trust, actor=actor, at=at)
+        if found.trust == trust_store.ISSUER_REVOKED:
+            publishing.supersede(certificate=certificate, actor=actor, at=at)
 
 
 def _judged_here() -> QuerySet[Certificate]:

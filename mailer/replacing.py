@@ -42,7 +42,7 @@ from mailer.models import Consent, Issuance, Publication, PublicationStatus, Rep
 from mailer.notices import send_notice
 from mailer.reply_addresses import proof_address
 from mailer.smime.outcomes import Outcome
-from mailer.trust_store import judge_foreign
+from mailer.trust_store import check_unrevoked, judge_foreign
 
 WAIT = timedelta(hours=48)
 WORKER = "system:worker"
@@ -325,8 +325,7 @@ def _publish_waiting(row: Replacement, parsed: ParsedCertificate, judged: _Judge
     """(4) The row is locked."""
     try:
         with transaction.atomic():
-            if judged.trust == Outcome.REVOKED:
-                raise RevokedCertificateError("Its issuer has revoked this certificate.")
+            check_unrevoked(judged.trust)
             certificate = _publish(row, parsed, judged, at=at)
             if row.issuance is not None:
                 activate(row.issuance, certificate, actor=actor, at=at)

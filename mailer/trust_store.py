@@ -17,6 +17,7 @@ from typing import NamedTuple
 from cryptography import x509
 from django.db import connection
 
+from directory.errors import RevokedCertificateError, RevokedIssuerError
 from directory.models import AuthorityKind, Level, RevocationSource, TrustedAuthority
 from mailer.models import Authority, CertificateRevocationList
 from mailer.smime import isolated
@@ -115,6 +116,14 @@ def judge_foreign(der: bytes, chain: Sequence[bytes], *, at: datetime) -> Judgem
     verified = found.outcome is Outcome.VERIFIED
     level = next((level for level in _LEAST_FIRST if verified and level in levels), Level.EXTERNAL)
     return Judgement(level, found.outcome.value, found.reason)
+
+
+def check_unrevoked(trust: str) -> None:
+    """Raise RevokedCertificateError or RevokedIssuerError for what is not to be in any answer, whoever proves it (edge rule 7)."""
+    if trust == Outcome.REVOKED:
+        raise RevokedCertificateError("Its issuer has revoked this certificate.")
+    if trust == ISSUER_REVOKED:
+        raise RevokedIssuerError("An authority above this certificate was revoked.")
 
 
 def authorities() -> list[bytes]:

@@ -5,14 +5,17 @@ from datetime import datetime
 import pytest
 from cryptography.x509.oid import NameOID
 
+from directory.errors import RevokedIssuerError
 from directory.models import Certificate, Organization
-from mailer.models import Publication
-from mailer.proving import RevokedUploadError, submit
+from mailer.explanations import explain
+from mailer.models import Publication, PublicationStatus
+from mailer.notices import deliver_notices
+from mailer.proving import RefusedProofError, RevokedIssuerUploadError, RevokedUploadError, confirm, submit
 from mailer.uploads import handed_in
 from portal.running.inbox import InboxServer
 from tests.mailer.foreign import STRICT, ForeignAuthority, keep, trust
 from tests.mailer.letters import CHARLIE, Desk
-from tests.mailer.replacements import DORA, TO, upload
+from tests.mailer.replacements import DORA, TO, path_in, upload
 from tests.pki import Holder
 
 pytestmark = pytest.mark.django_db
@@ -60,3 +63,27 @@ def test_it_refuses_what_its_issuer_has_revoked(bank: Organization, elsewhere: F
     with pytest.raises(RevokedUploadError):
         submit(address=DORA, der=holder.der, chain=elsewhere.chain, organization=None, actor=CHARLIE, at=now)
     assert not Publication.objects.exists()
+
+
+def test_it_refuses_what_has_a_revoked_authority_above_it(bank: Organization, elsewhere: ForeignAuthority, now: datetime) -> None:
+    keep(elsewhere.crl([elsewhere.issuer], issuer=elsewhere.root, number=2), elsewhere.crl(), at=now)
+    with pytest.raises(RevokedIssuerUploadError) as refused:
+        submit(address=DORA, der=v4(elsewhere, bank).der, chain=elsewhere.chain, organization=None, actor=CHARLIE, at=now)
+    assert "authority" in explain(refused.value)
+    assert not Publication.objects.exists()
+
+
+def test_its_authority_may_be_revoked_while_the_proof_is_on_its_way(
+    bank: Organization, elsewhere: ForeignAuthority, inbox_server: InboxServer, desk: Desk, now: datetime
+) -> None:
+    holder = v4(elsewhere, bank)
+    publication = submit(address=DORA, der=holder.der, chain=elsewhere.chain, organization=None, actor=CHARLIE, at=now)
+    deliver_notices(at=now)
+    path = path_in(desk.decrypt(inbox_server.inbox.mails(TO)[-1].content, holder), "publications")
+    keep(elsewhere.crl([elsewhere.issuer], issuer=elsewhere.root, number=2), elsewhere.crl(), at=now)
+    with pytest.raises(RefusedProofError) as refused:
+        confirm(path.split("/")[2], at=now)
+    assert isinstance(refused.value.__cause__, RevokedIssuerError)
+    publication.refresh_from_db()
+    assert (publication.status, publication.reason) == (PublicationStatus.REFUSED, "revoked_issuer")
+    assert not Certificate.objects.exists()

@@ -203,7 +203,10 @@ def test_a_new_list_of_the_root_has_those_below_judged(elsewhere: ForeignAuthori
     keep(elsewhere.crl([elsewhere.issuer], issuer=elsewhere.root, number=2), elsewhere.crl(), at=now)
     source = RevocationSource.objects.get(url__endswith="0.crl")
     assert rejudge_source(source.pk, actor=WORKER, at=now) == 1
-    assert facts(bob)[:3] == (CertificateStatus.PUBLISHED, Level.EXTERNAL, "issuer_revoked")
+    assert facts(bob)[:3] == (CertificateStatus.SUPERSEDED, Level.EXTERNAL, "issuer_revoked")
+    assert b'"none"' in answer_of(BOB)
+    keep(elsewhere.crl(issuer=elsewhere.root, number=3), at=now)
+    assert rejudge_due(actor=WORKER, at=now + 2 * DAY) == 0, "its owner may prove it again"
 
 
 def test_a_source_without_a_list_has_nothing_judged(bob: Certificate, now: datetime) -> None:

@@ -184,6 +184,19 @@ def test_it_is_judged_once_more_when_its_time_has_come(old: Holder, now: datetim
     assert published() == {fingerprint(old)}
 
 
+def test_it_is_not_published_once_its_authority_is_revoked(old: Holder, now: datetime) -> None:
+    elsewhere = ForeignAuthority(now)
+    trust(elsewhere.root, at=now)
+    trust(elsewhere.issuer, at=now, kind=AuthorityKind.INTERMEDIATE)
+    keep(elsewhere.crl(issuer=elsewhere.root), elsewhere.crl(), at=now)
+    assert isinstance(proven(elsewhere.leaf(TO), now), Replacement)
+    keep(elsewhere.crl([elsewhere.issuer], issuer=elsewhere.root, number=2), elsewhere.crl(number=2), at=now + timedelta(hours=1))
+    assert publish_due(now + WAIT) == 1
+    row = Replacement.objects.get()
+    assert (row.status, row.reason) == (ReplacementStatus.REFUSED, "revoked_issuer")
+    assert published() == {fingerprint(old)}
+
+
 def test_what_an_organisation_was_issued_ends_by_revocation_alone(
     bank: Organization, shop: Organization, authority: Authority, new: Holder, now: datetime
 ) -> None:

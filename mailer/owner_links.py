@@ -1,7 +1,7 @@
 """Mailed links to what an owner may do with their mailbox.
 
-1. Whoever asks gets the same answer, whatever is known of the address, and one mail goes to it; there are three in 24 hours
-   (`mailer.proof_budget`).
+1. Whoever asks gets the same answer, whatever is known of the address. A mail goes to one of which the directory, or a way into it, holds
+   something; there are three in 24 hours (`mailer.proof_budget`). Where none goes, as much is done, so that time does not tell.
 2. The link opens for 24 hours, and shows and changes that mailbox alone. A GET changes nothing.
 3. A link of the yearly question (`mailer.reverifying`) that is too old can be changed for a new one, which is mailed to the same address.
 """
@@ -10,21 +10,25 @@ import secrets
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from urllib.parse import urljoin
+from uuid import uuid4
 
 from django.conf import settings
 from django.db import transaction
 from django.urls import reverse
 
 from directory.events import record
+from directory.models import Mailbox
 from directory.x509.names import EmailAddress
 from mailer.inviting import SECRET_BYTES, digest_of
-from mailer.models import LinkPurpose, OwnerLink
+from mailer.models import Consent, ConsentStatus, LinkPurpose, OwnerLink, Publication, PublicationStatus, Replacement, ReplacementStatus
 from mailer.notices import send_notice
 from mailer.proof_budget import spent
+from mailer.waking import wake_outbox
 
 LIFETIME = timedelta(hours=24)
 # Long enough to say that a link is too old, and for the yearly question to be changed for a new one.
 KEPT = {LinkPurpose.PAGE: timedelta(days=7), LinkPurpose.REVERIFY: timedelta(days=60)}
+AWAITING = (PublicationStatus.AWAITING_MAILBOX_PROOF, PublicationStatus.AWAITING_POSSESSION_PROOF)
 _ROUTES = {LinkPurpose.PAGE: "owner", LinkPurpose.REVERIFY: "owner-still-mine"}
 
 
@@ -45,8 +49,31 @@ class ExpiredOwnerLinkError(OwnerLinkError):
 
 
 @transaction.atomic
+def ask_link(address: EmailAddress, *, actor: str, at: datetime) -> OwnerLink | None:
+    """(1) Mail a link to the owner's page if there is something on it and the address has not had its mails; which, nobody is told."""
+    is_spent = spent(address.match, at=at)
+    is_mailed = _is_known(address.match, at=at) and not is_spent
+    with transaction.atomic():
+        link = store_link(address, purpose=LinkPurpose.PAGE, kind="owner_link", context={}, actor=actor, at=at)
+        transaction.set_rollback(not is_mailed)
+    if not is_mailed:
+        record(actor=actor, verb="owner_link.not_mailed", subject=f"owner_link:{uuid4()}", at=at)
+        wake_outbox()
+        return None
+    return link
+
+
+def _is_known(match: str, *, at: datetime) -> bool:
+    waiting = Replacement.objects.filter(match=match, status=ReplacementStatus.WAITING)
+    asked = Publication.objects.filter(match=match, status__in=AWAITING, expires_at__gt=at)
+    contributed = Consent.objects.filter(match=match, status=ConsentStatus.AWAITING_CONSENT, expires_at__gt=at)
+    # Each is asked, whatever the others say.
+    return any([rows.exists() for rows in (Mailbox.objects.filter(match=match), waiting, asked, contributed)])  # noqa: C419
+
+
+@transaction.atomic
 def mail_link(address: EmailAddress, *, actor: str, at: datetime) -> OwnerLink | None:
-    """(1) Mail a link to the owner's page; None where the address has had its mails, which whoever asked is not told."""
+    """Mail a link to the owner's page, whatever is known of the address; None where it has had its mails."""
     if spent(address.match, at=at):
         return None
     return store_link(address, purpose=LinkPurpose.PAGE, kind="owner_link", context={}, actor=actor, at=at)

@@ -18,10 +18,8 @@ from mailer.ca.shards import Reason
 from mailer.forgetting import is_erased
 from mailer.inviting import add_suppression, is_suppressed
 from mailer.mailbox_erasing import AddressErasure, erase_address, issuance_of
-from mailer.models import OwnerLink, Publication, PublicationStatus, Replacement, ReplacementStatus
-from mailer.owner_links import actor_of
-
-_AWAITING = (PublicationStatus.AWAITING_MAILBOX_PROOF, PublicationStatus.AWAITING_POSSESSION_PROOF)
+from mailer.models import OwnerLink, Publication, Replacement, ReplacementStatus
+from mailer.owner_links import AWAITING, actor_of
 
 
 class OwningError(Exception):
@@ -52,9 +50,7 @@ def what_is_owned(match: str, *, at: datetime) -> Owned:
         mailbox,
         tuple(certificates.select_related("organization").order_by("-published_at", "-id")),
         tuple(Replacement.objects.filter(match=match, status=ReplacementStatus.WAITING).order_by("publish_at")),
-        tuple(
-            Publication.objects.filter(match=match, status__in=_AWAITING, expires_at__gt=at).select_related("organization").order_by("-created_at")
-        ),
+        tuple(Publication.objects.filter(match=match, status__in=AWAITING, expires_at__gt=at).select_related("organization").order_by("-created_at")),
         is_suppressed(match),
         is_erased(match),
     )

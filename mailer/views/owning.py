@@ -21,7 +21,7 @@ from mailer.ca.errors import StaleLedgerError
 from mailer.ca.shards import Reason
 from mailer.explanations import explain
 from mailer.models import LinkPurpose, OwnerLink
-from mailer.owner_links import ExpiredOwnerLinkError, OwnerLinkError, UnknownOwnerLinkError, actor_of, find_link, mail_link
+from mailer.owner_links import ExpiredOwnerLinkError, OwnerLinkError, UnknownOwnerLinkError, actor_of, ask_link, find_link
 from mailer.replacing import ReplacementError
 from mailer.views.inviting import CertificateForm
 from mailer.views.quotas import over_quota
@@ -76,7 +76,7 @@ def ask(request: HttpRequest) -> HttpResponse:
         if refused is not None:
             return refused
         if form.is_valid():
-            mail_link(form.cleaned_data["email"], actor="anonymous", at=timezone.now())
+            ask_link(form.cleaned_data["email"], actor="anonymous", at=timezone.now())
             return render(request, "mailbox/asked.html", {"address": form.cleaned_data["email"]})
     return render(request, "mailbox/ask.html", {"form": form}, status=HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK)
 

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -19,8 +21,10 @@ from directory.x509.certificate import parse_certificate
 from directory.x509.names import EmailAddress
 from mailer.ca.shards import Reason
 from mailer.inviting import digest_of, is_suppressed
-from mailer.models import Issuance, IssuanceStatus, Notice, OwnerLink, Publication, Replacement, ReplacementStatus
+from mailer.mailbox_erasing import erase_address
+from mailer.models import Consent, Issuance, IssuanceStatus, Notice, OwnerLink, Publication, Replacement, ReplacementStatus
 from mailer.notices import deliver_notices
+from mailer.proving import submit
 from mailer.replacing import publish_or_wait
 from portal.running.inbox import InboxServer
 from tests.pki import Authority
@@ -68,21 +72,79 @@ def test_the_answer_is_the_same_whatever_is_known(client: Client, published: Pub
     published("aaaa@example.com")
     hide(mailbox=published("bbbb@example.com").mailbox, actor="user:test", at=now)
     erase(mailbox=published("cccc@example.com").mailbox, actor="user:test", at=now)
+    published("eeee@example.com")
     for _time in range(4):
         client.post("/mailbox/", {"email": "eeee@example.com"})
     answers = {client.post("/mailbox/", {"email": f"{letter * 4}@example.com"}).content.replace(letter.encode() * 4, b"xxxx") for letter in "abcde"}
     assert len(answers) == 1
 
 
-def test_it_mails_three_in_a_day_whoever_asks(client: Client) -> None:
+def test_it_mails_nobody_of_whom_nothing_is_held(client: Client, published: Published, now: datetime) -> None:
+    """Charlie has a list of addresses; those that are not ours are left in peace, and what is left of asking names nobody."""
+    erase(mailbox=published("erased@example.com").mailbox, actor="user:test", at=now)
+    for address in ("nobody@example.com", "erased@example.com"):
+        assert client.post("/mailbox/", {"email": address}).status_code == 200
+    assert not Notice.objects.exists()
+    assert not OwnerLink.objects.exists()
+    assert not DirectoryEvent.objects.filter(verb="owner_link.mailed").exists()
+    assert DirectoryEvent.objects.filter(verb="owner_link.not_mailed").count() == 2
+
+
+@pytest.mark.parametrize("held", ["hidden", "publication", "replacement", "consent"])
+def test_it_mails_who_has_something_to_see(client: Client, published: Published, now: datetime, held: str) -> None:
+    if held == "hidden":
+        hide(mailbox=published(TO).mailbox, actor="user:test", at=now)
+    elif held == "publication":
+        submit(address=DORA, der=Authority().leaf(TO).der, organization=None, actor="user:test", at=timezone.now())
+        Notice.objects.all().delete()
+    elif held == "replacement":
+        published(TO)
+        erase_address(DORA.match, actor="user:test", at=now)
+        waiting(now)
+        Notice.objects.all().delete()
+    else:
+        Consent.objects.create(
+            address=DORA.address, match=DORA.match, signer_der=Authority().leaf(TO).der, secret_digest="0" * 64,
+            actor="user:test", created_at=now, expires_at=timezone.now() + timedelta(days=14),
+        )  # fmt: skip
+    client.post("/mailbox/", {"email": TO})
+    assert [(notice.kind, notice.match) for notice in Notice.objects.all()] == [("owner_link", DORA.match)]
+
+
+def test_it_does_as_much_where_no_mail_goes(client: Client, published: Published) -> None:
+    """Else the time that it takes would tell what is held: the same statements, but for which savepoint ends how and what the event is called."""
+
+    def statements(address: str) -> list[str]:
+        with CaptureQueriesContext(connection) as asked:
+            client.post("/mailbox/", {"email": address})
+        words = [query["sql"].partition("(")[0][:30] for query in asked.captured_queries]
+        return [word for word in words if not word.startswith(("SAVEPOINT", "RELEASE", "ROLLBACK"))]
+
+    published("known@example.com")
+    statements("known@example.com")  # makes the portal's key
+    once = statements("known@example.com")
+    assert any("INSERT" in word for word in once)
+    statements("known@example.com")
+    spent = statements("known@example.com")
+    unknown = statements("nobody@example.com")
+    assert Notice.objects.count() == 3
+    assert unknown == spent
+    # The event of the link that is taken back goes with it, and another is left.
+    assert len(unknown) - len(once) == 1
+
+
+def test_it_mails_three_in_a_day_whoever_asks(client: Client, published: Published) -> None:
+    published(TO)
     for _time in range(5):
         assert client.post("/mailbox/", {"email": TO}).status_code == 200
     assert Notice.objects.filter(kind="owner_link").count() == 3
 
 
-def test_it_draws_on_the_quota_of_look_ups(client: Client, settings: Settings) -> None:
+def test_it_draws_on_the_quota_of_look_ups(client: Client, settings: Settings, published: Published) -> None:
     """Else Charlie could have mails sent to a whole list of addresses."""
     settings.LETTERLOCK_ANONYMOUS_QUOTA = 2
+    for number in range(3):
+        published(f"n{number}@example.com")
     there = f"2001:db8:{secrets.token_hex(2)}::1"
     answers = [client.post("/mailbox/", {"email": f"n{number}@example.com"}, REMOTE_ADDR=there) for number in range(3)]
     assert [answer.status_code for answer in answers] == [200, 200, 429]

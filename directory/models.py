@@ -241,7 +241,7 @@ class ChangeKind(models.TextChoices):
 
 
 class Change(models.Model):
-    """What happened in the directory and waits for the mailer, which claims rows with SKIP LOCKED."""
+    """What happened in the directory and waits for the mailer, which claims rows with SKIP LOCKED. One that is done names nobody."""
 
     id = models.BigAutoField(primary_key=True)
     kind = models.CharField(_("kind"), max_length=10, choices=ChangeKind.choices)

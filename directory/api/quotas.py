@@ -59,10 +59,11 @@ class _Leases:
                 self._window = window
                 self._left.clear()
                 self._own.clear()
-            left = self._left.get((caller, limit), 0)
-            taken = min(left, cost)
+            key = caller, limit
+            left = self._left.get(key, 0)
+            taken = min(cost, left)
             if taken:
-                self._left[caller, limit] = left - taken
+                self._left[key] = left - taken
             return taken
 
     def put(self, caller: str, spare: int, limit: int, *, window: int) -> None:

@@ -16,6 +16,7 @@ Application = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 _log = logging.getLogger(__name__)
 _ANSWERS: dict[str, Callable[[dict[str, Any]], Sent]] = {"/api/v1/certificates": plain.one, "/api/v1/lookups": plain.many}
 _VARY = {"/api/v1/certificates": (("Vary", "Accept"),), "/api/v1/lookups": ()}
+_NOT_MODIFIED = HTTPStatus.NOT_MODIFIED.value
 _REASONS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
@@ -38,8 +39,9 @@ def in_front_of(django: Application) -> Application:
         except Exception:  # noqa: BLE001 - whatever went wrong here, such as a database that is away: Django says so, or answers after all
             _log.warning("A plain look-up is left to Django.", exc_info=True)
             return django(environ, start_response)
-        length = () if sent.status == HTTPStatus.NOT_MODIFIED else (("Content-Length", str(len(sent.body))),)
-        start_response(_REASONS[sent.status], [*sent.headers, *length, *_VARY[path], *security])
-        return () if environ["REQUEST_METHOD"] == "HEAD" else (sent.body,)
+        status, headers, body = sent
+        length = () if status == _NOT_MODIFIED else (("Content-Length", str(len(body))),)
+        start_response(_REASONS[status], [*headers, *length, *_VARY[path], *security])
+        return () if environ["REQUEST_METHOD"] == "HEAD" else (body,)
 
     return application

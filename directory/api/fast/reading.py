@@ -61,8 +61,10 @@ _kept = _Kept()
 
 def fetch(query: LiteralString, parameters: Sequence[object], /) -> list[tuple[Any, ...]]:
     """Run one prepared query outside of any transaction; its rows, read in binary. A connection that was dropped is opened anew, once."""
-    wanted = _wanted()
-    connection = _kept.connection
+    kept, wanted = _kept, replica.alias()
+    if wanted == replica.REPLICA and time.monotonic() < kept.away_until:
+        wanted = DEFAULT_DB_ALIAS
+    connection = kept.connection
     if connection is not None and connection.alias == wanted:
         try:
             return connection.rows(query, parameters)
@@ -77,11 +79,6 @@ def close() -> None:
     _kept.away_until = 0.0
     if kept is not None:
         kept.connection.close()
-
-
-def _wanted() -> str:
-    alias = replica.alias()
-    return DEFAULT_DB_ALIAS if alias == replica.REPLICA and time.monotonic() < _kept.away_until else alias
 
 
 def _open(alias: str) -> _Connection:

@@ -30,7 +30,7 @@ from django.db import IntegrityError, transaction
 
 from directory.bulk_publishing import Entry, publish_new
 from directory.copying import fetch_bound
-from directory.errors import DirectoryError
+from directory.errors import DirectoryError, RevokedCertificateError, RevokedIssuerError
 from directory.events import Verb, record
 from directory.models import Certificate, CertificateStatus, Level, Mailbox, Source
 from directory.publishing import erase, publish
@@ -43,7 +43,7 @@ from mailer.import_errors import ErasedAddressError, ImportStopped, ReplacesLive
 from mailer.import_files import FileEntry, Unreadable
 from mailer.import_parsing import Acceptable, limit_memory, parse_entries
 from mailer.proving import ForgedIssuerError
-from mailer.trust_store import RESERVED_POLICIES, judge_foreign
+from mailer.trust_store import RESERVED_POLICIES, check_unrevoked, judge_foreign
 
 BATCH = 250
 CHUNK = 2000
@@ -136,7 +136,11 @@ def _import_chunk(run: _Import, chunk: Sequence[Acceptable | Unreadable], *, at:
     erased = erased_among({address.match for entry in accepted for address in entry.addresses})
     places: dict[tuple[str, str], tuple[int, Entry]] = {}
     for entry in accepted:
-        judgement = _judge(entry.parsed, at=at)
+        try:
+            judgement = _judge(entry.parsed, at=at)
+        except (RevokedCertificateError, RevokedIssuerError) as error:
+            run.refused(entry.line, error)
+            continue
         for address in entry.addresses:
             key = (address.match, entry.parsed.fingerprint)
             if address.match in erased:
@@ -181,10 +185,11 @@ def _issuer(parsed: ParsedCertificate) -> bytes:
 
 
 def _judge(parsed: ParsedCertificate, *, at: datetime) -> tuple[Level, str]:
-    """(4) Without a reserved policy no trust store gives a level: such a certificate is not judged now."""
+    """(4) Without a reserved policy no trust store gives a level: such a certificate is not judged now. Raises as `check_unrevoked`."""
     if RESERVED_POLICIES.keys().isdisjoint(parsed.policies):
         return Level.EXTERNAL, ""
     judgement = judge_foreign(parsed.der, (), at=at)
+    check_unrevoked(judgement.trust)
     return judgement.level, judgement.trust
 
 

@@ -35,6 +35,8 @@ CHUNK = 20
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=10), timedelta(minutes=10)
 GIVE_UP = timedelta(days=1)
 KEPT = timedelta(days=30)
+# The kind of the mail that tells of an erasure: once it is sent, nothing is to name the address any more.
+LAST_MAIL = "last_mail"
 
 TRANSITIONS: Mapping[NoticeStatus, frozenset[NoticeStatus]] = {
     NoticeStatus.QUEUED: frozenset({NoticeStatus.HANDING, NoticeStatus.FAILED}),
@@ -61,10 +63,13 @@ def send_notice(
     actor: str = PORTAL_ACTOR,
     unsubscribe: str = "",
     reply_to: str = "",
+    template: str = "",
 ) -> Notice:
-    """Store a mail of the words in `templates/mail/<kind>`, to be sent once this transaction has committed."""
+    """Store a mail of the words in `templates/mail/<kind>`, or in those of `template`, to be sent once this transaction has committed."""
     message_id = new_message_id()
-    mail = clear_mail(words(kind, context, language=language), to=to, message_id=message_id, at=at, unsubscribe=unsubscribe, reply_to=reply_to)
+    mail = clear_mail(
+        words(template or kind, context, language=language), to=to, message_id=message_id, at=at, unsubscribe=unsubscribe, reply_to=reply_to
+    )
     return store_notice(mail, to=to, kind=kind, message_id=message_id, actor=actor, at=at)
 
 
@@ -219,6 +224,8 @@ def _move(
         changes["lease_until"] = None
     if not TRANSITIONS[target]:
         changes["content"] = None
+        if notice.kind == LAST_MAIL:
+            changes |= {"recipient": "", "match": "", "relay_reply": ""}
     return Notice.objects.filter(pk=notice.pk, status=source, lease_token=notice.lease_token).update(**changes) == 1
 
 

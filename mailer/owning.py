@@ -2,23 +2,30 @@
 
 Each change is by `owner:<id of the link>`, leaves its event in its own transaction, and shows once more that the mailbox is read. Whatever is
 named that is not of the link's own mailbox is not there (NotOwnedError).
+What takes a certificate out of the answers is told to the mailbox.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urljoin
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction
+from django.urls import reverse
 
 from directory import publishing
 from directory.events import record
 from directory.models import Certificate, CertificateStatus, Mailbox
+from directory.x509.names import EmailAddress
 from mailer import replacing, revoking
 from mailer.ca.shards import Reason
 from mailer.forgetting import is_erased
 from mailer.inviting import add_suppression, is_suppressed
 from mailer.mailbox_erasing import AddressErasure, erase_address, issuance_of
 from mailer.models import OwnerLink, Publication, Replacement, ReplacementStatus
+from mailer.notices import LAST_MAIL, send_notice
 from mailer.owner_links import AWAITING, actor_of
 
 
@@ -73,6 +80,7 @@ def withdraw(link: OwnerLink, certificate: int, *, at: datetime) -> Certificate:
     found = _certificate(link, certificate)
     publishing.supersede(certificate=found, actor=actor_of(link), at=at)
     publishing.note_proof(match=link.match, at=at)
+    _tell(link, "withdrawn", [found], at=at)
     return found
 
 
@@ -87,6 +95,7 @@ def revoke(link: OwnerLink, certificate: int, *, reason: Reason, at: datetime) -
     if found.status != CertificateStatus.REVOKED or issuance is None:
         publishing.revoke(certificate=found, reason=reason, actor=actor_of(link), at=at)
     publishing.note_proof(match=link.match, at=at)
+    _tell(link, "revoked", [found], at=at)
     return found
 
 
@@ -108,9 +117,20 @@ def refuse_collecting(link: OwnerLink, *, at: datetime) -> None:
     publishing.note_proof(match=link.match, at=at)
 
 
+@transaction.atomic
 def erase(link: OwnerLink, *, at: datetime) -> AddressErasure:
     """Erase the mailbox and all that leads into it; the link goes with it. Raises MissingKeyError."""
-    return erase_address(link.match, actor=actor_of(link), at=at)
+    erasure = erase_address(link.match, actor=actor_of(link), at=at)
+    if erasure.certificates:
+        _tell(link, "erased", [], at=at)
+    return erasure
+
+
+def _tell(link: OwnerLink, what: str, certificates: Sequence[Certificate], *, at: datetime) -> None:
+    """Mail the mailbox what was done: whoever reads it for some minutes must not do that unseen. The last mail of an erased one keeps no address."""
+    context = {"what": what, "address": link.address, "certificates": certificates, "url": urljoin(settings.LETTERLOCK_URL, reverse("publish"))}
+    kind = LAST_MAIL if what == "erased" else "owner_change"
+    send_notice(to=EmailAddress.parse(link.address), kind=kind, template="owner_change", context=context, actor=actor_of(link), at=at)
 
 
 def _certificate(link: OwnerLink, certificate: int) -> Certificate:

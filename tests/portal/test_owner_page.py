@@ -284,6 +284,38 @@ def test_it_erases_after_a_second_question(client: Client, published: Published)
     assert "Nothing is published for this address" in again
 
 
+@pytest.mark.parametrize(
+    ("do", "subject"),
+    [
+        ("withdraw", "Your certificate was taken out of the directory"),
+        ("revoke", "Your certificate was revoked"),
+        ("erase", "Your mailbox was erased from the directory"),
+    ],
+)
+def test_what_ends_a_certificate_is_told_to_the_mailbox(
+    client: Client, inbox_server: InboxServer, published: Published, do: str, subject: str
+) -> None:
+    """Charlie read Dora's mail for some minutes: she finds out, and nothing of an erased address is kept once she has been told."""
+    certificate, path = published(TO), link_to(TO)
+    if do == "erase":
+        client.post(f"{path}erase/")
+    else:
+        client.post(path, {"do": do, "certificate": certificate.pk})
+    deliver_notices(at=timezone.now())
+    (mail,) = inbox_server.inbox.mails(TO)
+    words = mail.content.replace(b"=\r\n", b"")
+    assert f"Subject: {subject}".encode() in words
+    assert b"/publish/" in words
+    assert (certificate.fingerprint.encode() in words) == (do != "erase")
+    assert not Notice.objects.exclude(kind__in=["owner_change", "last_mail"]).exists()
+    assert Notice.objects.get().match == ("" if do == "erase" else DORA.match)
+
+
+def test_an_erasure_of_nothing_mails_nobody(client: Client) -> None:
+    client.post(f"{link_to(TO)}erase/")
+    assert not Notice.objects.exists()
+
+
 def test_each_change_proves_the_mailbox_and_a_look_does_not(client: Client, published: Published) -> None:
     """Programs follow links in mails; they press no buttons."""
     published(TO)

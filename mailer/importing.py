@@ -3,7 +3,8 @@
 (1) Entries are parsed and put before the gate in processes of their own, a batch each; at most a few batches are under way.
 (2) What names one of this portal's CAs as its issuer and is not in the ledger is forged, and refused.
 (3) An address that its owner had erased is not taken in again.
-(4) A level has only what the trust store says it has; nearly all are external.
+(4) What its issuer lists as revoked at hand, or what a revoked authority issued, is refused. A level has only what the trust store says it has;
+    nearly all are external.
 (5) New mailboxes are written by COPY, a chunk a transaction. A certificate for a mailbox that is there is published alone, and refused where its
     owner has proven another, or this CA issued one, for the same use: an import replaces nothing of theirs. What is hidden stays hidden, and
     what left a mailbox's answers stays out of them.
@@ -38,12 +39,13 @@ from directory.x509.certificate import ParsedCertificate
 from directory.x509.errors import X509Error
 from mailer.ca.authorities import names_of_ours, names_one_of
 from mailer.ca.ledger import has_issued
+from mailer.crl_listings import Listings
 from mailer.forgetting import erased_among
 from mailer.import_errors import ErasedAddressError, ImportStopped, ReplacesLiveError
 from mailer.import_files import FileEntry, Unreadable
 from mailer.import_parsing import Acceptable, limit_memory, parse_entries
 from mailer.proving import ForgedIssuerError
-from mailer.trust_store import RESERVED_POLICIES, check_unrevoked, judge_foreign
+from mailer.trust_store import RESERVED_POLICIES, check_unrevoked, folded_names, judge_foreign
 
 BATCH = 250
 CHUNK = 2000
@@ -76,6 +78,7 @@ class _Import:
     refuse: Callable[[Refusal], None]
     progress: Progress = field(default_factory=Progress)
     subject: str = field(default_factory=lambda: f"import:{uuid4()}")
+    listings: Listings = field(default_factory=Listings)
 
     def refused(self, line: int, error: X509Error | DirectoryError) -> None:
         self.progress.refused += 1
@@ -132,7 +135,7 @@ def _parse_all(entries: Iterable[FileEntry | Unreadable], *, clock: Callable[[],
 
 
 def _import_chunk(run: _Import, chunk: Sequence[Acceptable | Unreadable], *, at: datetime) -> None:
-    accepted = list(_not_forged(run, _readable(run, chunk)))
+    accepted = list(_not_listed(run, _not_forged(run, _readable(run, chunk))))
     erased = erased_among({address.match for entry in accepted for address in entry.addresses})
     places: dict[tuple[str, str], tuple[int, Entry]] = {}
     for entry in accepted:
@@ -175,6 +178,22 @@ def _not_forged(run: _Import, entries: Iterable[Acceptable]) -> Iterator[Accepta
             claims[issuer] = names_one_of(ours, x509.load_der_x509_certificate(entry.parsed.der))
         if claims[issuer] and not has_issued(entry.parsed.der):
             run.refused(entry.line, ForgedIssuerError("The certificate names this portal's CA as its issuer, which has not issued it."))
+        else:
+            yield entry
+
+
+def _not_listed(run: _Import, entries: Iterable[Acceptable]) -> Iterator[Acceptable]:
+    """(4) for all of them, whatever their policies."""
+    run.listings.refresh()
+    names = dict[bytes, str]()
+    for entry in entries:
+        issuer = _issuer(entry.parsed)
+        if issuer not in names:
+            names[issuer] = folded_names(entry.parsed.der)[1]
+        try:
+            run.listings.check(issuer=names[issuer], serial=int(entry.parsed.serial, 16))
+        except (RevokedCertificateError, RevokedIssuerError) as error:
+            run.refused(entry.line, error)
         else:
             yield entry
 

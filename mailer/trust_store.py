@@ -99,8 +99,8 @@ def judge_foreign(der: bytes, chain: Sequence[bytes], *, at: datetime) -> Judgem
     chain = [certificate for certificate in chain[:MOST_CHAIN] if certificate != der]
     store = _current()
     names = _reached(store, der, chain)
-    roots = [root for root in store.roots if _folded(root.subject) in names]
-    crls = [crl for issuer, crl in store.crls if len(crl) <= _SHORT or _folded(issuer) in names]
+    roots = [root for root in store.roots if folded_name(root.subject) in names]
+    crls = [crl for issuer, crl in store.crls if len(crl) <= _SHORT or folded_name(issuer) in names]
     trust = _trust(store, roots, crls, at=at)
     if not trust.roots:
         # Most of what strangers have: there is no need of a process to find that out.
@@ -132,6 +132,17 @@ def authorities() -> list[bytes]:
     return [known.der for known in (*store.roots, *store.intermediates)]
 
 
+def known_authorities() -> tuple[list[bytes], list[bytes]]:
+    """Roots and intermediates that count, in DER."""
+    store = _current()
+    return [known.der for known in store.roots], [known.der for known in store.intermediates]
+
+
+def revocation_lists() -> tuple[tuple[str, bytes], ...]:
+    """The CRLs at hand (DER), each with its issuer's name as RFC 4514 text; the same object as long as the store is the same."""
+    return _current().crls
+
+
 def names_under(issuer: str) -> set[str]:
     """The authority of this name and those of the store that stand below it, by their names."""
     below = {issuer}
@@ -158,28 +169,28 @@ def _trust(store: _Store, roots: Iterable[_Known], crls: Sequence[bytes], *, at:
 
 def _reached(store: _Store, der: bytes, chain: Sequence[bytes]) -> set[str]:
     """The names of all that may stand above a certificate, by way of what came with it and of the store: no path has others."""
-    pairs = [(_folded(known.subject), _folded(known.issuer)) for known in store.intermediates]
-    pairs += [(subject, issuer) for subject, issuer in map(_names, chain)]
-    reached, found = set[str](), {_names(der)[1]}
+    pairs = [(folded_name(known.subject), folded_name(known.issuer)) for known in store.intermediates]
+    pairs += [(subject, issuer) for subject, issuer in map(folded_names, chain)]
+    reached, found = set[str](), {folded_names(der)[1]}
     while found - reached:
         reached |= found
         found = {issuer for subject, issuer in pairs if subject in reached}
     return reached - {""}
 
 
-def _names(der: bytes) -> tuple[str, str]:
+def folded_names(der: bytes) -> tuple[str, str]:
     """Subject and issuer; empty for what is no certificate, which leads nowhere."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             certificate = x509.load_der_x509_certificate(der)
-            return _folded(_name(certificate.subject)), _folded(_name(certificate.issuer))
+            return folded_name(_name(certificate.subject)), folded_name(_name(certificate.issuer))
         except (ValueError, x509.InvalidVersion):
             return "", ""
 
 
 @lru_cache(1024)
-def _folded(name: str) -> str:
+def folded_name(name: str) -> str:
     """What names have in common that RFC 5280 section 7.1 calls the same."""
     return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
 

@@ -4,7 +4,7 @@
 2. The owner is asked, unless they were asked about these certificates before, are known already, have been erased, want no mail from us, or have had
    their share of it (`mailer.inviting`). Whoever handed it in sees no difference, and what nobody is asked about is not kept.
 3. The mailed link shows what would be published, and takes the answer (`mailer.consenting`).
-4. A question is open for 14 days.
+4. A question is open for 14 days, and each link to it for 24 hours.
 """
 
 import secrets
@@ -35,7 +35,7 @@ from mailer.notices import send_notice
 from mailer.smime.trust import Trust
 from mailer.trust_store import current_trust
 
-LIFETIME = timedelta(days=14)
+LIFETIME, LINK_LIFETIME = timedelta(days=14), timedelta(hours=24)
 DAY = timedelta(days=1)
 # Mails an organisation may hand in within a day; and of those that come in by mail the ones whose owner was asked.
 MOST_FOR_ORGANIZATION, MOST_BY_MAIL = 1000, 5000
@@ -159,7 +159,9 @@ def _ask(contribution: Contribution, *, organization: Organization | None, actor
     )
     earlier = same_certificates(consent).exclude(secret_digest=None)
     if not earlier.exists() and _may_ask(contribution, at=at):
-        _mail(consent, address, at=at)
+        secret = secrets.token_urlsafe(SECRET_BYTES)
+        consent.secret_digest = digest_of(secret)
+        mail_question(consent, secret, at=at)
     elif not earlier.filter(status=ConsentStatus.AWAITING_CONSENT, expires_at__gt=at).exists():
         # Nobody is asked about it, so there is nothing to know it by; the answer to who handed it in is the same.
         consent.address, consent.match, consent.signer_der, consent.encryption_der, consent.chain = "", "", b"", None, []
@@ -176,16 +178,17 @@ def _may_ask(contribution: Contribution, *, at: datetime) -> bool:
     return known < len(fingerprints) and not is_erased(match) and ask_budget(contribution.address, at=at)
 
 
-def _mail(consent: Consent, address: EmailAddress, *, at: datetime) -> None:
-    secret = secrets.token_urlsafe(SECRET_BYTES)
-    consent.secret_digest = digest_of(secret)
+def mail_question(consent: Consent, secret: str, *, at: datetime) -> None:
+    """Store the mail with the link of this secret; the caller saves the consent, whose notice it is."""
     never = link_of("consent-never", secret)
     context = {
-        "address": address.address,
+        "address": consent.address,
         "organization": consent.organization,
         "level": Level.V4,
         "url": link_of("consent", secret),
         "never_url": never,
-        "days": LIFETIME.days,
+        "days": max((consent.expires_at - at).days, 1),
+        "hours": int(LINK_LIFETIME.total_seconds()) // 3600,
     }
-    consent.notice = send_notice(to=address, kind="consent", context=context, actor=consent.actor, at=at, unsubscribe=never)
+    to = EmailAddress.parse(consent.address)
+    consent.notice = send_notice(to=to, kind="consent", context=context, actor=consent.actor, at=at, unsubscribe=never)

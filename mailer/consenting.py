@@ -1,14 +1,17 @@
 """The owner's answer to the question whether certificates out of their signed mail may be published. It is asked by `mailer.collecting`.
 
-1. The mailed link shows what would be published, and changes nothing.
+1. The mailed link shows what would be published, and changes nothing. It works for 24 hours, since its yes proves the mailbox (edge rule 14).
+   One that is older gets another mailed to the same address, as long as the question is open, and once in 24 hours.
 2. Yes: the certificates are judged once more, since a revocation may have come meanwhile, and published; what replaces a live one waits
    (`mailer.replacing`). All contributions of the same certificates are answered with it.
 3. No: the mailbox is never asked or invited again, and what was kept of it here goes.
 """
 
+import secrets
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from directory.errors import DirectoryError
 from directory.events import record
@@ -16,10 +19,10 @@ from directory.models import Certificate, Source
 from directory.x509.certificate import ParsedCertificate, parse_certificate
 from directory.x509.errors import X509Error
 from directory.x509.names import EmailAddress
-from mailer.collecting import TRANSITIONS, move, same_certificates
-from mailer.inviting import add_suppression, answer_invitations, digest_of
+from mailer.collecting import LINK_LIFETIME, TRANSITIONS, mail_question, move, same_certificates
+from mailer.inviting import SECRET_BYTES, add_suppression, answer_invitations, digest_of
 from mailer.mailbox_lock import lock_mailbox
-from mailer.models import Consent, ConsentStatus, Replacement
+from mailer.models import Consent, ConsentLink, ConsentStatus, Replacement
 from mailer.replacing import publish_or_wait
 from mailer.smime.outcomes import Outcome
 from mailer.trust_store import ISSUER_REVOKED, Judgement, judge_foreign
@@ -41,13 +44,38 @@ class ExpiredConsentError(ConsentError):
     pass
 
 
+class OldConsentLinkError(ConsentError):
+    """The link is older than 24 hours, while `consent` can still be answered by another."""
+
+    def __init__(self, consent: Consent) -> None:
+        super().__init__("The link is older than 24 hours.")
+        self.consent = consent
+
+
 class UnpublishableConsentError(ConsentError):
     """Wanted, and still not publishable; the cause is the named error, or there is none and the certificate was revoked by its issuer."""
 
 
 def find_consent(secret: str, *, at: datetime) -> Consent:
-    """(1) What is asked behind a mailed link. Raises UnknownConsentError, UsedConsentError, ExpiredConsentError."""
-    return _check(Consent.objects.select_related("organization").filter(secret_digest=digest_of(secret)).first(), at=at)
+    """(1) What is asked behind a mailed link. Raises UnknownConsentError, UsedConsentError, ExpiredConsentError, OldConsentLinkError."""
+    consent = _check(_of_link(secret).select_related("organization").first(), at=at)
+    if at - _mailed_at(consent, secret) > LINK_LIFETIME:
+        raise OldConsentLinkError(consent)
+    return consent
+
+
+@transaction.atomic
+def mail_new_link(secret: str, *, at: datetime) -> ConsentLink | None:
+    """(1) Mail another link in place of one that is too old; None where one was mailed within 24 hours. Raises as `find_consent`, for an open one."""
+    consent = _check(_of_link(secret).select_for_update(of=("self",)).first(), at=at)
+    if consent.links.filter(created_at__gt=at - LINK_LIFETIME).exists():
+        return None
+    new = secrets.token_urlsafe(SECRET_BYTES)
+    mail_question(consent, new, at=at)
+    consent.save(update_fields=["notice"])
+    actor = f"consent:{consent.pk}"
+    record(actor=actor, verb="consent.link_mailed", subject=actor, organization=None, at=at)
+    return ConsentLink.objects.create(consent=consent, secret_digest=digest_of(new), created_at=at)
 
 
 def to_publish(consent: Consent) -> list[ParsedCertificate]:
@@ -92,7 +120,7 @@ def give_consent(secret: str, *, at: datetime) -> tuple[Consent, list[Certificat
 @transaction.atomic
 def refuse_consent(secret: str, *, at: datetime) -> None:
     """(3) Never again; may be repeated, and works for ever. Raises UnknownConsentError."""
-    consent = Consent.objects.select_for_update().filter(secret_digest=digest_of(secret)).first()
+    consent = _of_link(secret).select_for_update(of=("self",)).first()
     if consent is None:
         raise UnknownConsentError
     if not consent.match:
@@ -103,6 +131,17 @@ def refuse_consent(secret: str, *, at: datetime) -> None:
         record(actor=actor, verb="consent.never_again", subject=actor, at=at)
     for waiting in Consent.objects.filter(match=consent.match, status=ConsentStatus.AWAITING_CONSENT):
         move(waiting, ConsentStatus.REFUSED, actor=actor, at=at, answered_at=at)
+
+
+def _of_link(secret: str) -> QuerySet[Consent]:
+    digest = digest_of(secret)
+    newer = ConsentLink.objects.filter(consent=OuterRef("pk"), secret_digest=digest)
+    return Consent.objects.filter(Q(secret_digest=digest) | Exists(newer))
+
+
+def _mailed_at(consent: Consent, secret: str) -> datetime:
+    newer = consent.links.filter(secret_digest=digest_of(secret)).first()
+    return newer.created_at if newer is not None else consent.created_at
 
 
 def _publish(consent: Consent, parsed: ParsedCertificate, judgement: Judgement, *, actor: str, at: datetime) -> Certificate | Replacement:

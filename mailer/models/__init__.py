@@ -1,6 +1,6 @@
 """The mailer's tables."""
 
-from mailer.models.collecting import Consent, ConsentStatus
+from mailer.models.collecting import Consent, ConsentLink, ConsentStatus
 from mailer.models.inviting import Invitation, Suppression
 from mailer.models.issuing import (
     Authority,
@@ -27,6 +27,7 @@ __all__ = [
     "Batch",
     "CertificateRevocationList",
     "Consent",
+    "ConsentLink",
     "ConsentStatus",
     "DataKey",
     "ErasedAddress",

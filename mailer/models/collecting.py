@@ -43,3 +43,18 @@ class Consent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.address} {self.status}"
+
+
+class ConsentLink(models.Model):
+    """A newer link to a question, mailed since the one before it was older than 24 hours; its secret is stored as SHA-256 alone."""
+
+    consent = models.ForeignKey(Consent, models.CASCADE, related_name="links")
+    secret_digest = models.CharField(_("SHA-256 of the mailed secret"), max_length=64, unique=True)
+    created_at = models.DateTimeField(_("created at"))
+
+    class Meta:
+        verbose_name = _("link to a consent")
+        verbose_name_plural = _("links to consents")
+
+    def __str__(self) -> str:
+        return f"{self.consent_id} {self.created_at:%Y-%m-%d}"

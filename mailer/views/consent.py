@@ -1,5 +1,7 @@
 """The pages behind a question for consent: what would be published, yes, and never again. A GET changes nothing."""
 
+from http import HTTPStatus
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -14,26 +16,30 @@ from directory.x509.errors import X509Error
 from mailer.consenting import (
     ConsentError,
     ExpiredConsentError,
+    OldConsentLinkError,
     UnpublishableConsentError,
     UsedConsentError,
     find_consent,
     give_consent,
+    mail_new_link,
     refuse_consent,
     to_publish,
 )
-from mailer.models import Replacement
+from mailer.models import Consent, Replacement
 
 
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def consent(request: HttpRequest, secret: str) -> HttpResponse:
-    """404 for a link nobody was sent, 410 for one that is over."""
+    """404 for a link nobody was sent, 410 for one that is over; for one that is too old the POST mails a new one."""
     try:
         if request.method == "POST":
             given, published = give_consent(secret, at=timezone.now())
             waiting = [one for one in published if isinstance(one, Replacement)]
             return render(request, "mailer/consent_given.html", {"consent": given, "waiting": waiting[0] if waiting else None})
         found = find_consent(secret, at=timezone.now())
+    except OldConsentLinkError as error:
+        return _renewed(request, error.consent, secret)
     except ConsentError as error:
         return _closed(request, error)
     return render(request, "mailer/consent.html", {"consent": found, "certificates": to_publish(found), "secret": secret})
@@ -50,6 +56,13 @@ def never(request: HttpRequest, secret: str) -> HttpResponse:
         except ConsentError as error:
             return _closed(request, error)
     return render(request, "mailer/consent_never.html", {"done": request.method == "POST"})
+
+
+def _renewed(request: HttpRequest, old: Consent, secret: str) -> HttpResponse:
+    if request.method == "POST":
+        mail_new_link(secret, at=timezone.now())
+        return render(request, "mailer/consent_renewed.html", {"consent": old})
+    return render(request, "mailer/consent_late.html", {"consent": old, "secret": secret}, status=HTTPStatus.GONE)
 
 
 def _closed(request: HttpRequest, error: ConsentError) -> HttpResponse:

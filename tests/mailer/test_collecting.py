@@ -19,7 +19,7 @@ from directory.x509.certificate import parse_certificate
 from directory.x509.names import EmailAddress
 from mailer import collecting
 from mailer.collecting import TooManyContributionsError, contribute, expire_consents, outward_status
-from mailer.consenting import ConsentError, ExpiredConsentError, UsedConsentError, find_consent, give_consent, refuse_consent
+from mailer.consenting import ConsentError, ExpiredConsentError, OldConsentLinkError, UsedConsentError, find_consent, give_consent, refuse_consent
 from mailer.contributed import ContributionRefusedError
 from mailer.forgetting import keep_out
 from mailer.inviting import invite
@@ -148,7 +148,7 @@ def test_a_replay_makes_no_second_mail(post: Post, shop: Organization, secret: s
     again = [post.hand_in(message), post.hand_in(message, organization=shop), post.hand_in(message, at=now + WEEK + timedelta(hours=1))]
     assert {consent.status for consent in again} == {ConsentStatus.AWAITING_CONSENT}
     assert len({consent.pk for consent in again}) == 3
-    give_consent(secret, at=now + WEEK)
+    give_consent(secret, at=now + timedelta(hours=24))
     assert Consent.objects.filter(status=ConsentStatus.GIVEN).count() == 4, "whoever handed it in is told"
     later = post.hand_in(message, at=now + WEEK + timedelta(days=2))
     assert later.status == ConsentStatus.AWAITING_CONSENT
@@ -220,7 +220,8 @@ def test_never_again_holds_for_all_and_for_invitations(post: Post, bank: Organiz
 
 
 def test_a_question_is_open_for_fourteen_days(secret: str, now: datetime) -> None:
-    find_consent(secret, at=now + timedelta(days=14) - timedelta(seconds=1))
+    with pytest.raises(OldConsentLinkError):
+        find_consent(secret, at=now + timedelta(days=14) - timedelta(seconds=1))
     for moment in (now + timedelta(days=14), now + timedelta(days=15)):
         with pytest.raises(ExpiredConsentError):
             give_consent(secret, at=moment)

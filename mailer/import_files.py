@@ -1,6 +1,6 @@
 """Files of certificates, read as a stream: PEM, LDIF (RFC 2849), CSV, and DER. Nothing in a file makes this read another or fetch anything.
 
-Whatever a file holds, a line takes at most 128 KB of memory, and so does a value; a record has at most 20 addresses and 20 certificates.
+Whatever a file holds, a line has at most 128 KB, and so has a value; a CSV row 256 KB; a record 20 addresses and 20 certificates.
 """
 
 import csv
@@ -29,6 +29,7 @@ MOST_VALUES = 20
 _MOST_BODY = 2 * MOST_LINE
 # A certificate in PEM has some 350 lines at most.
 _MOST_ROW_LINES = 3000
+_MOST_ROW = 2 * MOST_LINE
 HEAD = 4096
 
 
@@ -263,16 +264,18 @@ class _Rows:
 
     def __init__(self, lines: Iterator[Line]) -> None:
         self._lines = lines
-        self.number = self.first = 0
+        self.number = self.first = self._octets = 0
         self.over = False
 
     def begin_row(self) -> None:
         self.first = self.number + 1
+        self._octets = 0
 
     def __iter__(self) -> Iterator[str]:
         for line in self._lines:
             self.number = line.number
-            if line.cut or line.number - self.first > _MOST_ROW_LINES:
+            self._octets += len(line.text)
+            if line.cut or self._octets > _MOST_ROW or line.number - self.first > _MOST_ROW_LINES:
                 raise LongEntryError("The row is too long.")
             yield line.text.decode("utf-8", "replace") + "\n"
         self.over = True

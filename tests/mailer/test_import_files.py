@@ -145,6 +145,7 @@ BASE64 = base64.b64encode(b"\x30\x03\x02\x01\x01").decode()
         ("x.csv", "email,certificate\na@example.com," + "A" * MOST_LINE + f"\nb@example.com,{BASE64}\n", [(2, "entry_too_long"), (3, "entry")]),
         ("x.csv", f'email,certificate\n"a@example.com,{BASE64}\n', [(2, "malformed_entry")]),
         ("x.csv", 'email,certificate\n"' + '\n","' * 4000, [(2, "entry_too_long")]),
+        ("x.csv", 'email,certificate\n"' + ("y" * 60_000 + '","' + "z" * 60_000 + "\n") * 3 + '"\n', [(2, "entry_too_long")]),
         ("x.csv", "email,certificate\n\x00,\x00\n", [(2, "malformed_upload")]),
     ],
 )
@@ -228,6 +229,11 @@ def read_endless(kind: str, head: bytes, piece: bytes, times: int) -> int:
 @pytest.mark.parametrize(("kind", "head", "piece"), HOSTILE, ids=range(len(HOSTILE)))
 def test_it_takes_no_more_memory_for_a_longer_file(kind: str, head: bytes, piece: bytes) -> None:
     assert read_endless(kind, head, piece, 40_000) < 32 * 1024 * 1024
+
+
+def test_it_takes_no_more_memory_for_a_row_of_long_lines() -> None:
+    piece = b"y" * 60_000 + b'","' + b"z" * 60_000 + b"\n"
+    assert read_endless("csv", b'email,certificate\n"', piece, 1000) < 32 * 1024 * 1024
 
 
 @pytest.mark.soak

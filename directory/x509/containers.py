@@ -19,7 +19,7 @@ from .errors import (
 MOST_UPLOAD_OCTETS = 1024 * 1024
 MOST_CERTIFICATES = 20
 
-_PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----\s*(?:[A-Za-z0-9-]{1,60}:[^\n]{0,200}\n)*([A-Za-z0-9+/=\s]*)-----END \1-----")
+_PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----\s*+(?:[A-Za-z0-9-]{1,60}:[^\n]{0,200}\n)*+([A-Za-z0-9+/=\s]*+)-----END \1-----")
 _CERTIFICATE_LABELS = frozenset({b"CERTIFICATE", b"X509 CERTIFICATE"})
 _TRUSTED_LABEL = b"TRUSTED CERTIFICATE"
 _CMS_LABELS = frozenset({b"PKCS7", b"CMS", b"PKCS #7 SIGNED DATA"})

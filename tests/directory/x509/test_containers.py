@@ -108,3 +108,10 @@ def test_it_does_not_take_long_over_hostile_pem() -> None:
     """Many beginnings without an end must not make the search quadratic in a megabyte."""
     with pytest.raises(MalformedUploadError):
         read_upload(b"-----BEGIN CERTIFICATE-----\n" * 37_000)
+
+
+@pytest.mark.parametrize("filling", [b" ", b"\n", b"A", b"A: b\n", b"-----BEGIN CERTIFICATE-----"])
+def test_a_broken_block_costs_no_more_than_its_length(filling: bytes) -> None:
+    """An hour of one thread, if each of a million blanks were tried as the end of the first: this would not come back."""
+    with pytest.raises(MalformedUploadError):
+        read_upload(b"-----BEGIN CERTIFICATE-----" + filling * (900_000 // len(filling)) + b"!")

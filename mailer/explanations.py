@@ -40,6 +40,7 @@ _ANSWERS: Mapping[str, Promise] = {
     "not_valid_then": gettext_lazy("The certificate has expired or is not valid yet."),
     "revoked": gettext_lazy("The certificate was revoked."),
     "erased_key": gettext_lazy("What this address had was erased: no key can agree, and the 48 hours have to pass."),
+    "no_key_left": gettext_lazy("What it would replace has ended: no key can agree, and the 48 hours have to pass."),
 }
 
 

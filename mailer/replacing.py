@@ -48,6 +48,7 @@ WAIT = timedelta(hours=48)
 WORKER = "system:worker"
 # Why nobody can agree to what follows an erasure, beside the outcomes of a signature.
 ERASED_KEY = "erased_key"
+NO_KEY_LEFT = "no_key_left"
 _CHUNK = 200
 
 TRANSITIONS: Mapping[ReplacementStatus, frozenset[ReplacementStatus]] = {
@@ -202,7 +203,7 @@ def can_agree(row: Replacement, *, at: datetime) -> bool:
     if follows_erasure(row):
         return False  # its keys are gone with it
     replaced = replaced_by(row, parse_certificate(bytes(row.der)), at=at)
-    return all(old.can_sign and old.status != CertificateStatus.REVOKED for old in replaced)
+    return bool(replaced) and all(old.can_sign and old.status != CertificateStatus.REVOKED for old in replaced)
 
 
 def accept_old_key(replacement_id: UUID, answer: bytes, *, at: datetime) -> Replacement:
@@ -217,6 +218,8 @@ def accept_old_key(replacement_id: UUID, answer: bytes, *, at: datetime) -> Repl
             raise AnswerError(Outcome.REVOKED)
         read_answer(answer, challenge=challenge(found), certificate_der=bytes(old.der), at=at)
         agreed.add(old.pk)
+    if not agreed:
+        raise AnswerError(NO_KEY_LEFT)  # what it would replace ended meanwhile: it waits until it is due
     judged = _judge(found, at=at)
     with transaction.atomic():
         row = _check(Replacement.objects.select_for_update().filter(pk=replacement_id).first())

@@ -13,7 +13,7 @@ from mailer.forgetting import is_erased
 from mailer.mailbox_erasing import erase_address
 from mailer.models import PublicationStatus, Replacement, ReplacementStatus
 from mailer.notices import deliver_notices
-from mailer.replacing import ERASED_KEY, WAIT, accept_old_key, can_agree, challenge, publish_due
+from mailer.replacing import ERASED_KEY, NO_KEY_LEFT, WAIT, accept_old_key, can_agree, challenge, publish_due
 from portal.running.inbox import InboxServer
 from tests.mailer.letters import Desk, publish_for
 from tests.mailer.replacements import DORA, TO, leaf, proven, published, stop_path, upload
@@ -118,3 +118,17 @@ def test_nothing_waits_where_nothing_was_live(authority: Authority, charlies: Ho
     publish_for(leaf(authority, "dora", days=1), TO, at=now)
     erased(now + timedelta(days=2))
     assert isinstance(proven(charlies, now + timedelta(days=2) + HOUR), Certificate)
+
+
+def test_nobody_agrees_for_what_ended_meanwhile(inbox_server: InboxServer, desk: Desk, live: Certificate, charlies: Holder, now: datetime) -> None:
+    """Charlie took Dora's out 47 hours before: an hour later no key is left to ask, and octets that are no signature do not stand for it."""
+    supersede(certificate=live, actor=OWNER, at=now)
+    publication = upload(charlies, inbox_server, desk, now + 47 * HOUR)
+    row = Replacement.objects.get()
+    assert publication.status == PublicationStatus.WAITING
+    later = now + WAIT + HOUR / 60
+    assert not can_agree(row, at=later)
+    with pytest.raises(AnswerError, match=NO_KEY_LEFT):
+        accept_old_key(row.pk, b"junk", at=later)
+    assert published() == set()
+    assert publish_due(now + 47 * HOUR + WAIT) == 1

@@ -2,21 +2,28 @@
 
 from datetime import datetime
 
+from directory.events import record
 from directory.models import Certificate
 from mailer import identities
 from mailer.ca.errors import RefusedError, StaleLedgerError
 from mailer.ca.ledger import Step, move
 from mailer.ca.shards import Reason
+from mailer.forgetting import let_in
 from mailer.models import Issuance, IssuanceStatus, SigningIdentity, SigningIdentityStatus
 from mailer.revoking import revoke
 
 
 def activate(issuance: Issuance, certificate: Certificate, *, actor: str, at: datetime) -> None:
-    """Note that the directory has it, and let the identity sign with it. Raises StaleLedgerError, RefusedError, WrongIdentityStateError."""
+    """Note that the directory has it, and let the identity sign with it; whose address was erased is in again, as its organisation wishes.
+
+    Raises StaleLedgerError, RefusedError, WrongIdentityStateError, MissingKeyError.
+    """
     if issuance.identity_id is None:
         raise RefusedError("the row names no signing identity")
     move(issuance.id, Step.PUBLISH, actor=actor, at=at, expect={"published_at": None}, facts={"published_at": at, "lease_until": None})
     identities.move(issuance.identity_id, SigningIdentityStatus.ACTIVE, actor=actor, at=at, facts={"certificate": certificate})
+    if let_in(certificate.mailbox.match):
+        record(actor=actor, verb="mailbox.let_in", subject=f"issuance:{issuance.id}", organization=issuance.organization, at=at)
 
 
 def withdraw(issuance: Issuance, *, actor: str, at: datetime, reason: str) -> None:

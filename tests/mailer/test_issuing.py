@@ -10,7 +10,7 @@ from cryptography import x509
 from django.db import connection
 from pytest_django import Settings
 
-from directory.models import Certificate, CertificateStatus, Organization
+from directory.models import Certificate, CertificateStatus, DirectoryEvent, Organization
 from directory.organizations import reinstate, suspend
 from directory.x509.names import EmailAddress
 from mailer.ca import certifying
@@ -18,7 +18,9 @@ from mailer.ca.client import SignerClient
 from mailer.ca.errors import NameRefusedError
 from mailer.ca.profiles import subscriber_builder
 from mailer.custody import MissingKeyError
+from mailer.forgetting import is_erased
 from mailer.issuing import AlreadyIntendedError, NotRefusedError, intend, intend_anew, issue_pending
+from mailer.mailbox_erasing import erase_address
 from mailer.models import Issuance, IssuanceStatus, LedgerEvent, SigningIdentity, SigningIdentityStatus
 
 BILLS = EmailAddress.parse("bills@bank.example.com")
@@ -97,6 +99,19 @@ def test_it_issues_publishes_and_activates(bank: Organization, shop: Organizatio
     # Charlie's organisation got nothing by it, and nothing is left to do.
     assert not shop.certificates.exists()
     assert issue_pending(at=now) == 0
+
+
+@pytest.mark.usefixtures("signing_service")
+def test_an_erased_address_is_in_again_once_something_is_issued_for_it(bank: Organization, now: datetime) -> None:
+    charlies = "charlie@shop.example.net"
+    for match in (BILLS.match, charlies):
+        erase_address(match, actor=ALICE, at=now)
+    issuance = intend(organization=bank, address=BILLS, actor=ALICE, at=now)
+    assert is_erased(BILLS.match), "nothing of it is published yet"
+    assert issue_pending(at=now) == 1
+    assert (is_erased(BILLS.match), is_erased(charlies)) == (False, True)
+    event = DirectoryEvent.objects.get(verb="mailbox.let_in")
+    assert (event.subject, event.organization) == (f"issuance:{issuance.id}", bank)
 
 
 @pytest.mark.usefixtures("signing_service")

@@ -35,6 +35,8 @@ CHUNK = 20
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=10), timedelta(minutes=10)
 GIVE_UP = timedelta(days=1)
 KEPT = timedelta(days=30)
+# Whether the yearly question was handed over is asked for longer (`mailer.reverifying`).
+KEPT_LONGER = {"reverify": timedelta(days=90)}
 # The kind of the mail that tells of an erasure: once it is sent, nothing is to name the address any more.
 LAST_MAIL = "last_mail"
 
@@ -143,7 +145,10 @@ class _Book:
 
 def settle_notices(*, at: datetime) -> int:
     """End what was in doubt when its worker's lease ended, and forget what is long over."""
-    Notice.objects.filter(created_at__lt=at - KEPT).exclude(status__in=[NoticeStatus.QUEUED, NoticeStatus.HANDING]).delete()
+    over = Notice.objects.exclude(status__in=[NoticeStatus.QUEUED, NoticeStatus.HANDING])
+    over.filter(created_at__lt=at - KEPT).exclude(kind__in=KEPT_LONGER).delete()
+    for kind, kept in KEPT_LONGER.items():
+        over.filter(kind=kind, created_at__lt=at - kept).delete()
     lapsed = list(Notice.objects.filter(status=NoticeStatus.HANDING, lease_until__lt=Now()))
     for notice in lapsed:
         if _move(notice, NoticeStatus.HANDING, NoticeStatus.UNKNOWN, at=at, reply="in doubt"):

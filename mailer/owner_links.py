@@ -27,7 +27,7 @@ from mailer.waking import wake_outbox
 
 LIFETIME = timedelta(hours=24)
 # Long enough to say that a link is too old, and for the yearly question to be changed for a new one.
-KEPT = {LinkPurpose.PAGE: timedelta(days=7), LinkPurpose.REVERIFY: timedelta(days=60)}
+KEPT = {LinkPurpose.PAGE: timedelta(days=7), LinkPurpose.REVERIFY: timedelta(days=90)}
 AWAITING = (PublicationStatus.AWAITING_MAILBOX_PROOF, PublicationStatus.AWAITING_POSSESSION_PROOF)
 _ROUTES = {LinkPurpose.PAGE: "owner", LinkPurpose.REVERIFY: "owner-still-mine"}
 

@@ -13,7 +13,7 @@ from mailer.models import Notice, Publication
 MOST_MAILS, MAILS_IN = 3, timedelta(hours=24)
 # Of these, for all organisations together: whoever is invited and hands in their own certificate always has one left.
 MOST_FOR_ORGANIZATIONS = 2
-KINDS = frozenset({"proof", "code", "owner_link", "reverify"})
+KINDS = frozenset({"proof", "code", "owner_link"})
 
 
 def spent(match: str, *, at: datetime, organization: Organization | None = None) -> bool:

@@ -3,9 +3,12 @@
 1. A year after its last proof a mail with a link goes to it, or where nobody ever proved it, a year after it was imported. The link
    shows what is published; its POST proves the mailbox for another year.
 2. Whoever has not answered after 14 days is reminded, once.
-3. After 30 days the certificates that were issued elsewhere leave the answers, and a mail says so. What our own CA issued ends by its own validity.
+3. 30 days after the first mail was handed over, and 16 after the second, the certificates that were issued elsewhere leave the answers, and a
+   mail says so. What our own CA issued ends by its own validity.
+4. A link that is too old gets another mailed, once in 24 hours.
 
-The mails of (1) and (2) count among the proof mails of the address: where those of 24 hours are spent, the question waits.
+Nobody else can spend these mails: they are none of the proof mails of the address (`mailer.proof_budget`), and at most three a question. One that
+was not handed over is mailed again after 14 days; what was asked of nobody does not end.
 """
 
 from datetime import datetime, timedelta
@@ -13,20 +16,21 @@ from urllib.parse import urljoin
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 
 from directory import publishing
 from directory.events import record
 from directory.models import Certificate, CertificateStatus, Mailbox, Source
 from directory.x509.names import EmailAddress
-from mailer.models import LinkPurpose, OwnerLink
+from mailer.models import LinkPurpose, NoticeStatus, OwnerLink
 from mailer.notices import send_notice
-from mailer.owner_links import actor_of, find_link, store_link
-from mailer.proof_budget import spent
+from mailer.owner_links import LIFETIME, actor_of, find_link, store_link
 
 YEAR = timedelta(days=365)
 REMIND_AFTER, END_AFTER = timedelta(days=14), timedelta(days=30)
+MOST_MAILS = 3
 CHUNK = 500
 WORKER = "system:worker"
 
@@ -43,16 +47,21 @@ def ask_due(*, at: datetime) -> int:
 
 def remind_due(*, at: datetime) -> int:
     """(2) Remind those that have not answered; returns how many."""
-    waiting = Mailbox.objects.filter(reverify_asked_at__lte=at - REMIND_AFTER, reverify_asked_at__gt=at - END_AFTER, erased_at=None)
-    later = OwnerLink.objects.filter(match=OuterRef("match"), purpose=LinkPurpose.REVERIFY, created_at__gt=OuterRef("reverify_asked_at"))
-    due = _with_foreign_certificates(waiting, at=at).filter(~Exists(later))
+    waiting = Mailbox.objects.filter(reverify_asked_at__lte=at - REMIND_AFTER, erased_at=None)
+    under_way = _links().filter(notice__status__in=[NoticeStatus.QUEUED, NoticeStatus.HANDING, NoticeStatus.HANDED])
+    due = (
+        _with_foreign_certificates(waiting, at=at)
+        .filter(~Exists(_links().filter(created_at__gt=at - REMIND_AFTER)))
+        .alias(mailed=_number_of(_links()), under_way=_number_of(under_way))
+        .filter(mailed__lt=MOST_MAILS, under_way__lt=2)
+    )
     return sum(_remind(pk, at=at) for pk in due.order_by("reverify_asked_at").values_list("pk", flat=True)[:CHUNK])
 
 
 def end_due(*, at: datetime) -> int:
     """(3) Take out of the answers what nobody said is still theirs, and say so by mail; returns how many mailboxes."""
-    over = Mailbox.objects.filter(reverify_asked_at__lte=at - END_AFTER, erased_at=None).order_by("reverify_asked_at")
-    return sum(_end(pk, at=at) for pk in over.values_list("pk", flat=True)[:CHUNK])
+    over = _unanswered(at=at).order_by("reverify_asked_at")
+    return sum(_end(pk, at=at) for pk in list(over.values_list("pk", flat=True)[:CHUNK]))
 
 
 def confirm(secret: str, *, at: datetime) -> OwnerLink:
@@ -66,10 +75,10 @@ def confirm(secret: str, *, at: datetime) -> OwnerLink:
 
 @transaction.atomic
 def renew(old: OwnerLink, *, at: datetime) -> OwnerLink | None:
-    """Mail a new link in place of one that is too old, to the same address; None where the address has had its mails."""
-    address = EmailAddress.parse(old.address)
-    mailbox = Mailbox.objects.filter(match=address.match).first()
-    if mailbox is None or spent(address.match, at=at):
+    """(4) Mail a new link in place of one that is too old, to the same address; None where one was mailed within 24 hours."""
+    mailbox = Mailbox.objects.select_for_update().filter(match=old.match, erased_at=None).first()
+    recent = OwnerLink.objects.filter(match=old.match, purpose=LinkPurpose.REVERIFY, created_at__gt=at - LIFETIME)
+    if mailbox is None or recent.exists():
         return None
     return _mail(mailbox, actor=actor_of(old), at=at)
 
@@ -78,7 +87,7 @@ def renew(old: OwnerLink, *, at: datetime) -> OwnerLink | None:
 def _ask(pk: int, *, at: datetime) -> bool:
     is_due = Q(proven_at__lte=at - YEAR) | Q(Exists(_imported_a_year_ago(at=at).filter(mailbox=OuterRef("pk"))), proven_at=None)
     mailbox = Mailbox.objects.select_for_update(skip_locked=True).filter(is_due, pk=pk, reverify_asked_at=None, erased_at=None).first()
-    if mailbox is None or spent(mailbox.match, at=at):
+    if mailbox is None:
         return False
     Mailbox.objects.filter(pk=pk).update(reverify_asked_at=at)
     mailbox.reverify_asked_at = at
@@ -90,7 +99,7 @@ def _ask(pk: int, *, at: datetime) -> bool:
 @transaction.atomic
 def _remind(pk: int, *, at: datetime) -> bool:
     mailbox = Mailbox.objects.select_for_update(skip_locked=True).filter(pk=pk, reverify_asked_at__isnull=False, erased_at=None).first()
-    if mailbox is None or spent(mailbox.match, at=at):
+    if mailbox is None or OwnerLink.objects.filter(match=mailbox.match, purpose=LinkPurpose.REVERIFY, created_at__gt=at - REMIND_AFTER).exists():
         return False
     _mail(mailbox, actor=WORKER, at=at)
     record(actor=WORKER, verb="mailbox.reminded", subject=f"mailbox:{pk}", at=at)
@@ -99,7 +108,7 @@ def _remind(pk: int, *, at: datetime) -> bool:
 
 @transaction.atomic
 def _end(pk: int, *, at: datetime) -> bool:
-    mailbox = Mailbox.objects.select_for_update(skip_locked=True).filter(pk=pk, reverify_asked_at__lte=at - END_AFTER, erased_at=None).first()
+    mailbox = _unanswered(at=at).select_for_update(skip_locked=True, of=("self",)).filter(pk=pk).first()
     if mailbox is None:
         return False
     ended = list(_foreign(at=at).filter(mailbox=mailbox).order_by("id"))
@@ -127,6 +136,23 @@ def _mail(mailbox: Mailbox, *, actor: str, at: datetime) -> OwnerLink:
         "ends_at": asked + END_AFTER,
     }
     return store_link(EmailAddress.parse(mailbox.address), purpose=LinkPurpose.REVERIFY, kind="reverify", context=context, actor=actor, at=at)
+
+
+def _links() -> QuerySet[OwnerLink]:
+    """Those that were mailed for the question that a mailbox was asked, of the outer query."""
+    return OwnerLink.objects.filter(match=OuterRef("match"), purpose=LinkPurpose.REVERIFY, created_at__gte=OuterRef("reverify_asked_at"))
+
+
+def _number_of(links: QuerySet[OwnerLink]) -> Coalesce:
+    return Coalesce(Subquery(links.order_by().values("match").annotate(number=Count("pk")).values("number")), 0)
+
+
+def _unanswered(*, at: datetime) -> QuerySet[Mailbox]:
+    """(3) Whose two mails were handed over long enough ago."""
+    handed = _links().filter(notice__status=NoticeStatus.HANDED)
+    both = _number_of(handed.filter(notice__updated_at__lte=at - (END_AFTER - REMIND_AFTER)))
+    asked = Mailbox.objects.filter(reverify_asked_at__lte=at - END_AFTER, erased_at=None)
+    return asked.filter(Exists(handed.filter(notice__updated_at__lte=at - END_AFTER))).alias(both=both).filter(both__gte=2)
 
 
 def _foreign(*, at: datetime) -> QuerySet[Certificate]:

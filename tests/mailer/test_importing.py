@@ -13,6 +13,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
 from django.core.management import CommandError, call_command
+from django.db.models import F
 
 from directory.bulk_publishing import publish_new
 from directory.lookup import read_answer
@@ -26,7 +27,8 @@ from mailer.import_errors import ImportStopped
 from mailer.import_files import FileEntry
 from mailer.importing import Progress, Refusal, import_entries
 from mailer.models import Authority as OwnAuthority
-from mailer.owner_links import mail_link
+from mailer.models import LinkPurpose, Notice, NoticeStatus
+from mailer.owner_links import mail_link, store_link
 from mailer.trust_store import RESERVED_POLICIES
 from tests.mailer.letters import publish_for
 from tests.mailer.test_proving import self_signed
@@ -192,6 +194,9 @@ def test_it_brings_back_nothing_that_left_the_answers(now: datetime, end: str) -
         publish(address=address, parsed=parsed, level=Level.EXTERNAL, source=Source.UPLOADED, supersedes=[certificate], actor="user:alice", at=now)
     else:
         Mailbox.objects.update(reverify_asked_at=now - reverifying.END_AFTER)
+        for ago in (reverifying.END_AFTER, reverifying.END_AFTER - reverifying.REMIND_AFTER):
+            store_link(address, purpose=LinkPurpose.REVERIFY, kind="owner_link", context={}, actor="system:worker", at=now - ago)
+        Notice.objects.update(status=NoticeStatus.HANDED, updated_at=F("created_at"))
         assert reverifying.end_due(at=now) == 1
     for _run in range(2):
         assert run(entry(old), at=now) == (Progress(refused=1), ["ended_certificate"])

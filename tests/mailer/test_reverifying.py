@@ -14,10 +14,10 @@ from directory.x509.names import EmailAddress
 from mailer import reverifying, tasks
 from mailer.import_files import FileEntry
 from mailer.importing import import_entries
-from mailer.models import LinkPurpose, Notice, OwnerLink, SigningIdentity
-from mailer.notices import deliver_notices
+from mailer.models import LinkPurpose, Notice, NoticeStatus, OwnerLink, SigningIdentity
+from mailer.notices import deliver_notices, settle_notices
 from mailer.owner_links import ExpiredOwnerLinkError, UnknownOwnerLinkError, forget_links, mail_link
-from mailer.reverifying import END_AFTER, REMIND_AFTER, YEAR, ask_due, confirm, end_due, remind_due
+from mailer.reverifying import END_AFTER, REMIND_AFTER, YEAR, ask_due, confirm, end_due, remind_due, renew
 from portal.running.inbox import InboxServer
 from tests.mailer.letters import Desk, publish_for
 
@@ -99,7 +99,9 @@ def test_the_reminder_calls_itself_one(inbox_server: InboxServer, desk: Desk, no
 def test_without_an_answer_it_leaves_the_answers_and_a_mail_says_so(inbox_server: InboxServer, desk: Desk, now: datetime) -> None:
     certificate = proven(desk, now - YEAR)
     ask_due(at=now)
-    deliver_notices(at=now)
+    handed(now)
+    remind_due(at=now + REMIND_AFTER)
+    handed(now + REMIND_AFTER)
     assert end_due(at=now + END_AFTER - DAY) == 0
     assert is_answered(now + END_AFTER - DAY)
     over = now + END_AFTER
@@ -121,7 +123,10 @@ def test_what_our_own_ca_issued_follows_its_own_validity(bills: SigningIdentity,
     assert ask_due(at=now) == 0
     publish_for(desk.authority.leaf(bills.address), bills.address, at=now)
     assert ask_due(at=now) == 1
-    end_due(at=now + END_AFTER)
+    handed(now)
+    remind_due(at=now + REMIND_AFTER)
+    handed(now + REMIND_AFTER)
+    assert end_due(at=now + END_AFTER) == 1
     assert bills.certificate is not None
     bills.certificate.refresh_from_db()
     assert bills.certificate.status == CertificateStatus.PUBLISHED
@@ -149,10 +154,16 @@ def test_what_was_imported_is_asked_a_year_after(desk: Desk, now: datetime) -> N
     assert ask_due(at=now) == 2
     assert ask_due(at=now + DAY) == 0, "once"
     note_proof(match=DORA.match, at=now + DAY)
+    handed(now)
+    remind_due(at=now + REMIND_AFTER)
+    handed(now + REMIND_AFTER)
     assert end_due(at=now + END_AFTER) == 1
     assert list(Certificate.objects.filter(status=CertificateStatus.PUBLISHED).values_list("mailbox__match", flat=True)) == [DORA.match]
     assert ask_due(at=now + YEAR) == 0, "it counts from the proof now"
     assert ask_due(at=now + YEAR + DAY) == 1
+    handed(now + YEAR + DAY)
+    remind_due(at=now + YEAR + DAY + REMIND_AFTER)
+    handed(now + YEAR + DAY + REMIND_AFTER)
     assert end_due(at=now + YEAR + DAY + END_AFTER) == 1
     assert not is_answered(now + YEAR + DAY + END_AFTER)
 
@@ -169,15 +180,61 @@ def test_a_run_asks_a_chunk_of_those_imported(desk: Desk, now: datetime, monkeyp
     assert [ask_due(at=now + number * DAY) for number in range(3)] == [2, 1, 0]
 
 
-def test_the_question_waits_while_the_mails_of_the_day_are_spent(desk: Desk, now: datetime) -> None:
-    """Three mails of this kind in 24 hours an address, whoever has them sent: the question comes the day after."""
+def test_charlie_cannot_spend_the_mails_of_the_question(desk: Desk, now: datetime) -> None:
+    """He has all proof mails of the address sent, each day: it is asked and reminded all the same, and does not end before."""
     proven(desk, now - YEAR)
-    for _time in range(3):
-        assert mail_link(DORA, actor="anonymous", at=now) is not None
-    assert mail_link(DORA, actor="anonymous", at=now) is None
-    assert ask_due(at=now) == 0
-    assert Mailbox.objects.get().reverify_asked_at is None
-    assert ask_due(at=now + DAY) == 1
+    sent = []
+    for day in range(31):
+        at = now + day * DAY
+        while mail_link(DORA, actor="anonymous", at=at) is not None:
+            pass
+        sent.append((ask_due(at=at), remind_due(at=at)))
+        assert end_due(at=at) == 0, "no mail was handed over"
+    assert (sent[0], sent[REMIND_AFTER.days]) == ((1, 0), (0, 1))
+    assert is_answered(now + END_AFTER)
+
+
+def handed(at: datetime) -> None:
+    """What was mailed until now is with the relay."""
+    Notice.objects.filter(status=NoticeStatus.QUEUED).update(status=NoticeStatus.HANDED, updated_at=at)
+
+
+def test_it_ends_so_long_after_both_mails_were_handed_over(desk: Desk, now: datetime) -> None:
+    """The relay was down for ten days each time."""
+    proven(desk, now - YEAR)
+    ask_due(at=now)
+    handed(now + 10 * DAY)
+    remind_due(at=now + REMIND_AFTER)
+    handed(now + REMIND_AFTER + 10 * DAY)
+    for day in (30, 39):
+        settle_notices(at=now + day * DAY)
+        assert end_due(at=now + day * DAY) == 0
+    assert end_due(at=now + 40 * DAY) == 1
+    assert not is_answered(now + 40 * DAY)
+
+
+def test_what_was_not_handed_over_is_mailed_again_and_three_are_the_most(desk: Desk, now: datetime) -> None:
+    proven(desk, now - YEAR)
+    ask_due(at=now)
+    sent = []
+    for day in range(1, 100):
+        Notice.objects.update(status=NoticeStatus.FAILED)
+        sent.append(remind_due(at=now + day * DAY))
+        assert end_due(at=now + day * DAY) == 0
+    assert sum(sent) == 2
+    assert Notice.objects.filter(kind="reverify").count() == 3
+
+
+def test_a_link_that_is_too_old_is_changed_once_a_day(desk: Desk, now: datetime) -> None:
+    """However many other mails the address had."""
+    proven(desk, now - YEAR)
+    ask_due(at=now)
+    old, later = OwnerLink.objects.get(), now + 2 * DAY
+    while mail_link(DORA, actor="anonymous", at=later) is not None:
+        pass
+    assert renew(old, at=later) is not None
+    assert renew(old, at=later + DAY - timedelta(seconds=1)) is None
+    assert renew(old, at=later + DAY) is not None
 
 
 def test_an_old_link_is_changed_for_a_new_one_at_the_same_mailbox(inbox_server: InboxServer, client: Client, desk: Desk) -> None:
@@ -228,5 +285,5 @@ def test_it_forgets_links_that_are_long_over(desk: Desk, now: datetime) -> None:
     assert forget_links(at=now + 7 * DAY) == 0
     assert forget_links(at=now + 7 * DAY + timedelta(seconds=1)) == 1
     assert OwnerLink.objects.get().purpose == LinkPurpose.REVERIFY
-    assert forget_links(at=now + 60 * DAY) == 0
-    assert forget_links(at=now + 60 * DAY + timedelta(seconds=1)) == 1
+    assert forget_links(at=now + 90 * DAY) == 0
+    assert forget_links(at=now + 90 * DAY + timedelta(seconds=1)) == 1

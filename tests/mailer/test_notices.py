@@ -40,6 +40,7 @@ CONTEXT: dict[str, object] = {
     "publication": SimpleNamespace(address="alice@bank.example.com", fingerprint="ab" * 32),
     "parsed": SimpleNamespace(issuer="CN=Test"),
     "hours": 24,
+    "days": 14,
 }
 
 

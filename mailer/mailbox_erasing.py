@@ -100,7 +100,6 @@ def _forget_publications(match: str, *, actor: str, at: datetime) -> None:
         "secret_digest": None,
         "code_digest": "",
         "notice": None,
-        "reason": "",
     }
     Publication.objects.filter(match=match).update(**blank)
 

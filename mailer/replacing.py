@@ -183,7 +183,8 @@ def forget(match: str, *, actor: str, at: datetime) -> None:
     with transaction.atomic():
         for row in Replacement.objects.select_for_update().filter(match=match).order_by("id"):
             if row.status == ReplacementStatus.WAITING:
-                _end(row, ReplacementStatus.STOPPED, actor=actor, at=at, reason="erased")
+                # As an owner's no, so that whoever handed it in is not told of the erasure.
+                _end(row, ReplacementStatus.STOPPED, actor=actor, at=at, reason="stopped")
             Replacement.objects.filter(pk=row.pk).update(address="", match=f"erased:{row.pk}", der=b"", chain=[])
 
 

@@ -41,6 +41,7 @@ from mailer.proving import (
     confirm_code,
     submit,
 )
+from mailer.publication_states import TRANSITIONS
 from mailer.uploads import handed_in
 
 RETRY_AFTER_SECONDS = 24 * 60 * 60
@@ -199,10 +200,14 @@ def _upload(request: Request) -> tuple[bytes, EmailAddress | None]:
 
 
 def _shape(publication: Publication) -> dict[str, object]:
-    shape: dict[str, object] = {"id": str(publication.id), "email": publication.address, "status": publication.status}
-    if publication.status in {PublicationStatus.AWAITING_POSSESSION_PROOF, PublicationStatus.WAITING}:
+    status = PublicationStatus(publication.status)
+    shape: dict[str, object] = {"id": str(publication.id), "status": status.value}
+    if TRANSITIONS[status]:
+        # An erasure takes the address out of what has ended: what no erasure was about names its address no more either.
+        shape["email"] = publication.address
+    if status in {PublicationStatus.AWAITING_POSSESSION_PROOF, PublicationStatus.WAITING}:
         # Not before the mailbox is proven: whoever handed it in must not know it from here.
         shape["challenge"] = challenge(publication)
-    if publication.status == PublicationStatus.WAITING and publication.publish_at is not None:
+    if status == PublicationStatus.WAITING and publication.publish_at is not None:
         shape["publish_at"] = written(publication.publish_at)
     return {**shape, "reason": publication.reason} if publication.reason else shape

@@ -13,12 +13,14 @@ from django.test import Client
 
 from directory.models import Organization
 from directory.tokens import make_token
+from mailer.mailbox_erasing import erase_address
 from mailer.models import Notice, Publication
 from mailer.notices import deliver_notices
+from mailer.proving import expire_proofs
 from portal.running.inbox import InboxServer
 from tests.mailer.letters import Desk
 
-TO = "Dora@people.example.net"
+TO, EVE = "Dora@people.example.net", "eve@people.example.net"
 Post = Callable[..., Any]
 
 
@@ -40,6 +42,12 @@ def poster(client: Client, organization: Organization, now: datetime, *scopes: s
 @pytest.fixture
 def hand_in(client: Client, bank: Organization, now: datetime) -> Post:
     return poster(client, bank, now)
+
+
+def link_in(content: bytes) -> str:
+    found = re.search(r"/publications/[\w-]+/", content.decode().replace("=\r\n", ""))
+    assert found
+    return found[0]
 
 
 def chain_of(desk: Desk) -> bytes:
@@ -74,11 +82,29 @@ def test_it_tells_when_it_is_published(hand_in: Post, client: Client, inbox_serv
     holder = desk.authority.leaf(TO, "rsa2048")
     made = hand_in(holder.der).json()
     deliver_notices(at=now + timedelta(minutes=1))
-    content = desk.decrypt(inbox_server.inbox.mails(TO)[0].content, holder).decode().replace("=\r\n", "")
-    found = re.search(r"/publications/[\w-]+/", content)
-    assert found
-    assert client.post(found[0]).status_code == HTTPStatus.OK
-    assert hand_in(path=f"/{made['id']}").json() == {**made, "status": "published"}
+    assert client.post(link_in(desk.decrypt(inbox_server.inbox.mails(TO)[0].content, holder))).status_code == HTTPStatus.OK
+    assert hand_in(path=f"/{made['id']}").json() == {"id": made["id"], "status": "published"}
+
+
+def test_what_was_not_answered_looks_the_same_after_an_erasure(hand_in: Post, now: datetime, desk: Desk) -> None:
+    """Charlie, who hands in what he likes, is not told by it."""
+    erased, expired = (hand_in(desk.authority.leaf(email).der).json()["id"] for email in (TO, EVE))
+    erase_address(TO.lower(), actor="owner", at=now)
+    assert expire_proofs(at=now + timedelta(days=2)) == 1
+    assert hand_in(path=f"/{erased}").json() == {"id": erased, "status": "expired"}
+    assert hand_in(path=f"/{expired}").json() == {"id": expired, "status": "expired"}
+
+
+def test_what_was_published_looks_the_same_after_an_erasure(
+    hand_in: Post, client: Client, inbox_server: InboxServer, now: datetime, desk: Desk
+) -> None:
+    holder = desk.authority.leaf(TO, "rsa2048")
+    made = hand_in(holder.der).json()["id"]
+    deliver_notices(at=now + timedelta(minutes=1))
+    client.post(link_in(desk.decrypt(inbox_server.inbox.mails(TO)[0].content, holder)))
+    before = hand_in(path=f"/{made}").json()
+    erase_address(TO.lower(), actor="owner", at=now + timedelta(minutes=2))
+    assert hand_in(path=f"/{made}").json() == before == {"id": made, "status": "published"}
 
 
 REFUSED: dict[str, tuple[Callable[[Desk], Any], int, str]] = {

@@ -3,13 +3,14 @@
 1. A challenge belongs to one publication or replacement and to one purpose. It is mailed and shown; nobody can work it out.
 2. The answer is an S/MIME mail, or a bare CMS (RFC 5652 section 5) with its content inside, in DER or PEM.
 3. One of its signatures holds, and is by exactly the certificate in question, not by another of the same name or key. Its chain says nothing here.
-4. The challenge stands on a line of its own in what was signed, quoted or not: it was to be seen by whoever signed.
+4. The challenge is the first line of what was signed, and not quoted: whoever signed wrote it. A reply that only quotes somebody's question about
+   it, as mail programs do by themselves, agrees to nothing.
 """
 
 import base64
 import binascii
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -28,7 +29,9 @@ _SEQUENCE = b"\x30"
 _PEM = re.compile(rb"-----BEGIN (CMS|PKCS7)-----([A-Za-z0-9+/=\s]*)-----END \1-----\s*\Z")
 _HEAD = b"Content-Type: application/pkcs7-mime; smime-type=signed-data; name=smime.p7m\r\nContent-Transfer-Encoding: base64\r\n\r\n"
 _BLANK_LINE = re.compile(rb"\r?\n[ \t]*\r?\n")
-_BASE64 = re.compile(rb"[A-Za-z0-9+/\s]++={0,2}\s*+\Z")
+_FIELD = re.compile(rb"(?i)content-[a-z-]+[ \t]*:|mime-version[ \t]*:")
+_DELIMITER = re.compile(rb"(?m)^--[^\r\n]+\r?$")
+_MOST_NESTED = 8
 
 
 class Purpose(StrEnum):
@@ -60,7 +63,7 @@ def read_answer(message_or_cms: bytes, *, challenge: str, certificate_der: bytes
     trust = Trust((), intermediates=(certificate_der,), revocation=Revocation.IF_GIVEN)
     verification = isolated.verify(_entity(message_or_cms), at=at, trust=trust)
     _check_signer([(signature.certificate, signature.outcome) for signature in verification.signatures], verification.outcome, certificate_der)
-    if not any(_holds(text, challenge.encode("ascii")) for text in _texts(verification.content)):
+    if _first_text(verification.content).lstrip().split(b"\n", 1)[0].strip() != challenge.encode("ascii"):
         raise AnswerError(NO_CHALLENGE)
 
 
@@ -86,17 +89,29 @@ def _check_signer(signatures: Sequence[tuple[bytes, Outcome]], outcome: Outcome,
             raise AnswerError(found)
 
 
-def _texts(content: bytes) -> Iterator[bytes]:
-    """(4) The signed octets as they stand and without the transfer encodings of RFC 2045 section 6; no structure of theirs is believed."""
-    yield content
-    yield binascii.a2b_qp(content)
-    for block in _BLANK_LINE.split(content):
-        if _BASE64.match(block):
-            try:
-                yield base64.b64decode(b"".join(block.split()), validate=True)
-            except binascii.Error:
-                continue
+def _first_text(content: bytes) -> bytes:
+    """(4) What a reader sees first of the signed entity: its text, or the first of its parts (RFC 2046 section 5.1), without a transfer encoding."""
+    rest = content.lstrip()
+    for _ in range(_MOST_NESTED):
+        if not _FIELD.match(rest):
+            return rest
+        head, *body = _BLANK_LINE.split(rest, maxsplit=1)
+        rest = body[0] if body else b""
+        fields = head.lower()
+        if b"multipart/" not in fields:
+            return _decoded(rest, fields)
+        rest = _DELIMITER.split(rest, maxsplit=1)[-1].lstrip()
+    return b""
 
 
-def _holds(text: bytes, challenge: bytes) -> bool:
-    return any(line.strip(b"> \t\r") == challenge for line in text.split(b"\n"))
+def _decoded(body: bytes, fields: bytes) -> bytes:
+    """RFC 2045 section 6; what is no base64 says nothing."""
+    if b"quoted-printable" in fields:
+        return binascii.a2b_qp(body)
+    if b"base64" in fields:
+        block = _BLANK_LINE.split(_DELIMITER.split(body, maxsplit=1)[0].strip(), maxsplit=1)[0]
+        try:
+            return base64.b64decode(b"".join(block.split()), validate=True)
+        except binascii.Error:
+            return b""
+    return body

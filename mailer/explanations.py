@@ -29,7 +29,7 @@ _REFUSALS: Mapping[str, Promise] = {
 
 # Why a signed answer proves nothing; the codes are those of `mailer.answering`, `mailer.replacing` and `mailer.smime.outcomes`.
 _ANSWERS: Mapping[str, Promise] = {
-    "no_challenge": gettext_lazy("The signed text does not have the challenge on a line of its own."),
+    "no_challenge": gettext_lazy("The signed text does not begin with the challenge, unquoted."),
     "other_signer": gettext_lazy("This was signed with another certificate than the one in question."),
     "not_signed": gettext_lazy("This is not signed: send a signed mail as it is, or the file that the command wrote."),
     "partly_signed": gettext_lazy("Only a part of this mail is signed: sign the whole mail."),

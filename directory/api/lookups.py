@@ -123,9 +123,10 @@ def lookups(request: HttpRequest, media_type: str, token: ApiToken | None) -> Se
     now = timezone.now()
     texts, fields, invite = parse_body(_body(request))
     inviting = _check_inviter(token) if invite else None
+    # Before anything is parsed: names beyond ASCII are work.
+    _take(request, token, len(texts), at=now)
     parsed = [_try_address(text) for text in texts]
     addresses = [address for address in parsed if address is not None]
-    _take(request, token, len(texts), at=now)
     ready = read_answers(addresses, at=now, status_only="certificates" not in fields) if addresses else []
     if inviting is not None:
         misses = [address for address, octets in zip(addresses, ready, strict=True) if not octets.startswith(FOUND)]

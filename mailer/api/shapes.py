@@ -182,7 +182,7 @@ documented_publish = extend_schema(
 )
 documented_proof = extend_schema(
     operation_id="prove_publication",
-    summary="Prove mailbox and key: with the mailed code, or with a signed answer that has the challenge on a line of its own",
+    summary="Prove mailbox and key: with the mailed code, or with a signed answer that begins with the challenge",
     request={
         "application/json": inline_serializer("ProofCode", fields={"code": serializers.CharField(max_length=40)}),
         "message/rfc822": OpenApiTypes.BINARY,

@@ -55,12 +55,12 @@ def test_it_takes_what_openssl_makes(form: tuple[str, ...], kind: str, authority
     "words",
     [
         reply(f"{CHALLENGE}\n"),
-        reply(f"Here it is:\n\n> > {CHALLENGE}\n\nDora\n"),
-        reply(f"Grüße\n{CHALLENGE}\n", encoding="quoted-printable"),
-        reply(f"Grüße\n{CHALLENGE}\n", encoding="base64"),
+        reply(f"\n{CHALLENGE}\n\nDora\n\nYou wrote:\n> prove it\n"),
+        reply(f"{CHALLENGE}\nGrüße\n", encoding="quoted-printable"),
+        reply(f"{CHALLENGE}\nGrüße\n", encoding="base64"),
         reply(f"{CHALLENGE}\n", html=f"<p>{CHALLENGE}</p>"),
     ],
-    ids=["plain", "quoted", "quoted-printable", "base64", "with HTML"],
+    ids=["plain", "above what is quoted", "quoted-printable", "base64", "with HTML"],
 )
 def test_it_takes_a_signed_reply(words: object, opaque: bool, dora: Holder, tmp_path: Path) -> None:  # noqa: FBT001 - pytest's parameter
     answer = mailed_answer(tmp_path, dora, words, opaque=opaque)  # type: ignore[arg-type]
@@ -96,11 +96,15 @@ def test_it_takes_no_answer_for_another_publication(dora: Holder, tmp_path: Path
         f"Dear Dora, what do you think of {CHALLENGE}?",
         f'<p>Hello</p><span style="display:none">{CHALLENGE}</span>',
         f"Subject: {CHALLENGE}",
+        f"> {CHALLENGE}",
+        f"Do not do anything.\n\nCharlie wrote:\n> {CHALLENGE}\n",
+        f"Do not do anything.\n\nFrom: Charlie\n\n{CHALLENGE}\n",
     ],
 )
-def test_it_wants_the_challenge_where_the_signer_saw_it(text: str, dora: Holder, tmp_path: Path) -> None:
-    """Charlie could hide it in a mail that he has Dora answer."""
+def test_it_wants_the_challenge_where_the_signer_wrote_it(text: str, dora: Holder, tmp_path: Path) -> None:
+    """Charlie could hide it in a mail that he has Dora answer, or ask her what it means."""
     assert outcome(openssl_answer(tmp_path, dora, text), dora) == "no_challenge"
+    assert outcome(mailed_answer(tmp_path, dora, reply(text + "\n", html=f"<p>{CHALLENGE}</p>")), dora) == "no_challenge"
 
 
 def test_it_takes_nothing_that_was_changed(dora: Holder, tmp_path: Path) -> None:

@@ -70,13 +70,14 @@ def many(environ: dict[str, Any]) -> Sent:
     _check_accept(environ, _JSON_ALONE)
     token = _caller(environ, at=now)
     texts, fields = _asked(environ)
+    # Before anything is parsed: names beyond ASCII are work.
+    _take(environ, token, len(texts), at=now)
     if all_plain(texts):
         addresses = matches = texts
     else:
         parsed = [_try_address(text) for text in texts]
         known = [address for address in parsed if address is not None]
         addresses, matches = [address.address for address in known], [address.match for address in known]
-    _take(environ, token, len(texts), at=now)
     ready = answers.read_many(matches, at=now, status_only="certificates" not in fields, fetch=fetch) if matches else {}
     none = answers.NONE.octets(status_only="certificates" not in fields)
     octets = [ready.get(match, none) for match in matches]

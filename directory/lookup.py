@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from directory import answers, replica
+from directory import answers, past_levels, replica
 from directory.answers import Ready
 from directory.models import Certificate, CertificateStatus
 from directory.selection import Selection, Usage, select, usable
@@ -39,6 +39,7 @@ class Found:
 def look_up(addresses: Sequence[EmailAddress], *, usage: Usage, at: datetime) -> list[Found]:
     """What the directory held of each address at the moment `at`, in their order; never what its owner has hidden or erased since."""
     shown = _shown_certificates([address.match for address in addresses])
+    past_levels.set_back((certificate for rows in shown.values() for certificate in rows), at=at)
     return [
         Found(address, select(shown[address.match], usage=usage, at=at), answers.changes_at(shown[address.match], at=at)) for address in addresses
     ]

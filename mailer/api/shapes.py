@@ -108,7 +108,7 @@ class MessagePage(serializers.Serializer[object]):
 
 class PublicationShape(serializers.Serializer[object]):
     id = serializers.UUIDField()
-    email = serializers.CharField(required=False, help_text="until it is published, refused or expired")
+    email = serializers.CharField(allow_blank=True, help_text="empty once it is refused or expired")
     status = serializers.ChoiceField(PublicationStatus.values)
     challenge = serializers.CharField(
         required=False, help_text="awaiting_possession_proof: the certificate's key signs it; waiting: the keys of those that it replaces may"

@@ -14,13 +14,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
-from directory.lookup import encryption_certificates
 from directory.models import Certificate, CertificateStatus, DirectoryEvent, Level, Mailbox, Source
 from directory.publishing import erase, hide, publish
 from directory.x509.certificate import parse_certificate
 from directory.x509.names import EmailAddress
 from mailer.ca.shards import Reason
-from mailer.inviting import digest_of, is_suppressed
+from mailer.inviting import is_suppressed
 from mailer.mailbox_erasing import erase_address
 from mailer.models import Consent, Issuance, IssuanceStatus, Notice, OwnerLink, Publication, Replacement, ReplacementStatus
 from mailer.notices import deliver_notices
@@ -29,25 +28,10 @@ from mailer.replacing import publish_or_wait
 from portal.running.inbox import InboxServer
 from tests.pki import Authority
 from tests.portal.conftest import Published
+from tests.portal.owners import DORA, TO, is_answered, link_to
 from tests.portal.people import Cast, Person
 
-TO = "Dora@example.com"
-DORA = EmailAddress.parse(TO)
 pytestmark = pytest.mark.django_db
-
-
-def link_to(address: str, secret: str = "", *, at: datetime | None = None) -> str:
-    """The path of a page whose link was mailed to this address then, or now."""
-    secret, at, parsed = secret or secrets.token_urlsafe(32), at or timezone.now(), EmailAddress.parse(address)
-    OwnerLink.objects.create(
-        address=parsed.address, match=parsed.match, secret_digest=digest_of(secret), created_at=at, expires_at=at + timedelta(hours=24)
-    )
-    return f"/mailbox/{secret}/"
-
-
-def is_answered(address: EmailAddress = DORA) -> bool:
-    now = timezone.now()
-    return bool(encryption_certificates([address.match], at=now)[address.match])
 
 
 # Asking for a link

@@ -83,7 +83,7 @@ def test_it_tells_when_it_is_published(hand_in: Post, client: Client, inbox_serv
     made = hand_in(holder.der).json()
     deliver_notices(at=now + timedelta(minutes=1))
     assert client.post(link_in(desk.decrypt(inbox_server.inbox.mails(TO)[0].content, holder))).status_code == HTTPStatus.OK
-    assert hand_in(path=f"/{made['id']}").json() == {"id": made["id"], "status": "published"}
+    assert hand_in(path=f"/{made['id']}").json() == {"id": made["id"], "email": made["email"], "status": "published"}
 
 
 def test_what_was_not_answered_looks_the_same_after_an_erasure(hand_in: Post, now: datetime, desk: Desk) -> None:
@@ -91,11 +91,11 @@ def test_what_was_not_answered_looks_the_same_after_an_erasure(hand_in: Post, no
     erased, expired = (hand_in(desk.authority.leaf(email).der).json()["id"] for email in (TO, EVE))
     erase_address(TO.lower(), actor="owner", at=now)
     assert expire_proofs(at=now + timedelta(days=2)) == 1
-    assert hand_in(path=f"/{erased}").json() == {"id": erased, "status": "expired"}
-    assert hand_in(path=f"/{expired}").json() == {"id": expired, "status": "expired"}
+    assert hand_in(path=f"/{erased}").json() == {"id": erased, "email": "", "status": "expired"}
+    assert hand_in(path=f"/{expired}").json() == {"id": expired, "email": "", "status": "expired"}
 
 
-def test_what_was_published_looks_the_same_after_an_erasure(
+def test_what_was_published_names_its_address_until_an_erasure(
     hand_in: Post, client: Client, inbox_server: InboxServer, now: datetime, desk: Desk
 ) -> None:
     holder = desk.authority.leaf(TO, "rsa2048")
@@ -104,7 +104,7 @@ def test_what_was_published_looks_the_same_after_an_erasure(
     client.post(link_in(desk.decrypt(inbox_server.inbox.mails(TO)[0].content, holder)))
     before = hand_in(path=f"/{made}").json()
     erase_address(TO.lower(), actor="owner", at=now + timedelta(minutes=2))
-    assert hand_in(path=f"/{made}").json() == before == {"id": made, "status": "published"}
+    assert hand_in(path=f"/{made}").json() == {**before, "email": ""} == {"id": made, "email": "", "status": "published"}
 
 
 REFUSED: dict[str, tuple[Callable[[Desk], Any], int, str]] = {

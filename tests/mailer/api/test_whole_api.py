@@ -13,6 +13,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 import pytest
 import requests
 import schemathesis
+from django.core.cache import cache
+from django.core.wsgi import get_wsgi_application
 from django.db import connections
 from hypothesis import HealthCheck, Phase, given
 from hypothesis import settings as hypothesis_settings
@@ -22,9 +24,13 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import content_type_conformance, response_schema_conformance, status_code_conformance
 
+from directory import counts
+from directory.api.fast import reading
+from directory.api.fast.application import in_front_of
 from directory.tokens import SCOPES, make_token
 from mailer.answering import Purpose, challenge_of
 from mailer.models import SigningIdentity
+from portal import content_types
 from tests.mailer.letters import publish_for
 from tests.mailer.signed_mail import mail, signature
 from tests.pki import Authority, Usage
@@ -36,8 +42,8 @@ schemathesis.serializer.alias(BYTES, "application/octet-stream")
 
 
 class _Threads(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
-    block_on_close = True
+    # Waited for when it closes.
+    daemon_threads = False
 
     def process_request_thread(self, *arguments: Any) -> None:
         """As the base, and leaves no connection to the database behind."""
@@ -45,6 +51,7 @@ class _Threads(ThreadingMixIn, WSGIServer):
             super().process_request_thread(*arguments)
         finally:
             connections.close_all()
+            reading.close()
 
 
 class _Quiet(WSGIRequestHandler):
@@ -54,9 +61,9 @@ class _Quiet(WSGIRequestHandler):
 
 @contextmanager
 def serving() -> Iterator[str]:
-    """The portal's own WSGI callable on a free port: its address."""
-    from portal.wsgi import application  # noqa: PLC0415 - it freezes what is loaded by then
-
+    """What `portal.wsgi` serves on a free port, without the threads that it begins: its address."""
+    django = get_wsgi_application()
+    application = content_types.in_front_of(in_front_of(django), django)
     with make_server("127.0.0.1", 0, application, server_class=_Threads, handler_class=_Quiet) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
@@ -65,6 +72,7 @@ def serving() -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+            counts.forget()
 
 
 @pytest.fixture
@@ -72,6 +80,8 @@ def address(transactional_db: None, settings: Settings) -> Iterator[str]:  # noq
     settings.ALLOWED_HOSTS = [*settings.ALLOWED_HOSTS, "127.0.0.1"]
     with serving() as found:
         yield found
+    # What was asked here without a token is nobody else's share.
+    cache.clear()
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ def test_a_signed_reply_to_the_mail_proves_both_at_once(
     assert f"Reply-To: proof+{publication.id}@in.example.org" in mail
     found = CHALLENGE.search(mail)
     assert found
-    quoted = reply(f"Yes, that is me.\n\n> {found[0]}\n")
+    quoted = reply(f"{found[0]}\n\nYes, that is me.\n\n> Both at once\n")
     assert answer_by_mail(publication.id, mailed_answer(tmp_path, signs, quoted), now).status == PublicationStatus.PUBLISHED
     assert Certificate.objects.count() == 1
     with pytest.raises(UsedProofError):
@@ -235,7 +235,7 @@ def test_the_old_key_answers_on_the_page_by_api_and_by_mail(
             assert f"Reply-To: proof+{publication.id}@in.example.org" in mail
             found = CHALLENGE.search(mail)
             assert found
-            answer_by_mail(publication.id, mailed_answer(tmp_path, old, reply(f"> {found[0]}")), at)
+            answer_by_mail(publication.id, mailed_answer(tmp_path, old, reply(f"{found[0]}\n\n> Another certificate\n")), at)
         assert statuses(old, new) == ["superseded", "published"]
         old = new
 

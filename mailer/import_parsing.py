@@ -4,6 +4,7 @@ import copyreg
 import resource
 from collections.abc import Sequence
 from datetime import datetime
+from multiprocessing.connection import Connection
 from typing import Any, NamedTuple
 
 from directory.x509.certificate import Identity, Key, ParsedCertificate, parse_certificate
@@ -35,6 +36,17 @@ class Acceptable(NamedTuple):
 def limit_memory() -> None:
     """What a process that parses starts with."""
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+
+
+def serve(connection: "Connection[Any, Any]") -> None:
+    """What a process that parses does: a batch in, what was made of it out, until the other end is closed."""
+    limit_memory()
+    while True:
+        try:
+            entries, at = connection.recv()
+        except EOFError:
+            return
+        connection.send(parse_entries(entries, at))
 
 
 def parse_entries(entries: Sequence[FileEntry | Unreadable], at: datetime) -> list[Acceptable | Unreadable]:

@@ -1,6 +1,6 @@
 """Certificates out of an operator's files, published in bulk. Nobody has proven anything of them, so that they stand behind all that was proven.
 
-(1) Entries are parsed and put before the gate in processes of their own, a batch each; at most a few batches are under way.
+(1) Entries are parsed and put before the gate in processes of their own, one batch each at a time.
 (2) What names one of this portal's CAs as its issuer and is not in the ledger is forged, and refused.
 (3) An address that its owner had erased is not taken in again.
 (4) What its issuer lists as revoked at hand, or what a revoked authority issued, is refused. A level has only what the trust store says it has;
@@ -16,13 +16,12 @@ Run again, it finds what is there already: so it goes on after it was stopped, a
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
 from multiprocessing import get_context
+from multiprocessing.context import ForkServerContext
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -43,13 +42,12 @@ from mailer.crl_listings import Listings
 from mailer.forgetting import erased_among
 from mailer.import_errors import ErasedAddressError, ImportStopped, ReplacesLiveError
 from mailer.import_files import FileEntry, Unreadable
-from mailer.import_parsing import Acceptable, limit_memory, parse_entries
+from mailer.import_parsing import Acceptable, parse_entries, serve
 from mailer.proving import ForgedIssuerError
 from mailer.trust_store import RESERVED_POLICIES, check_unrevoked, folded_names, judge_foreign
 
 BATCH = 250
 CHUNK = 2000
-_UNDER_WAY = 4  # batches a process
 
 
 class Refusal(NamedTuple):
@@ -118,20 +116,51 @@ def _parse_all(entries: Iterable[FileEntry | Unreadable], *, clock: Callable[[],
         for batch in batches:
             yield from parse_entries(batch, clock())
         return
-    under_way: deque[Future[list[Acceptable | Unreadable]]] = deque()
     # Not by fork: a process that parses what strangers wrote has no connection to the database.
-    with ProcessPoolExecutor(processes, mp_context=get_context("forkserver"), initializer=limit_memory) as pool:
+    context = get_context("forkserver")
+    with ExitStack() as stack:
+        parsers = [stack.enter_context(closing(_Parser(context))) for _ in range(processes)]
+        under_way: deque[_Parser] = deque()
+        for batch in batches:
+            idle = parsers[len(under_way)] if len(under_way) < processes else under_way.popleft()
+            found = idle.take() if idle.busy else []
+            idle.give(batch, clock())
+            under_way.append(idle)
+            yield from found
+        while under_way:
+            yield from under_way.popleft().take()
+
+
+class _Parser:
+    """A process that parses, with a pipe of its own: if it dies, even in the middle of an answer, the pipe ends. Raises ImportStopped."""
+
+    def __init__(self, context: ForkServerContext) -> None:
+        self._connection, theirs = context.Pipe()
+        self._process = context.Process(target=serve, args=(theirs,), daemon=True)
+        self._process.start()
+        theirs.close()
+        self.busy = False
+
+    def give(self, batch: list[FileEntry | Unreadable], at: datetime) -> None:
+        """One batch at a time: the one before it was taken."""
         try:
-            for batch in batches:
-                under_way.append(pool.submit(parse_entries, batch, clock()))
-                if len(under_way) >= _UNDER_WAY * processes:
-                    yield from under_way.popleft().result()
-            while under_way:
-                yield from under_way.popleft().result()
-        except BrokenProcessPool as error:
+            self._connection.send((batch, at))
+        except OSError as error:
             raise ImportStopped("A process that parses has died.") from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        self.busy = True
+
+    def take(self) -> list[Acceptable | Unreadable]:
+        try:
+            found: list[Acceptable | Unreadable] = self._connection.recv()
+        except (EOFError, OSError) as error:
+            raise ImportStopped("A process that parses has died.") from error
+        self.busy = False
+        return found
+
+    def close(self) -> None:
+        self._connection.close()
+        self._process.terminate()
+        self._process.join()
 
 
 def _import_chunk(run: _Import, chunk: Sequence[Acceptable | Unreadable], *, at: datetime) -> None:

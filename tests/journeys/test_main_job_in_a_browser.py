@@ -60,6 +60,7 @@ NO_PAGES = {
     "review-decide": "leads on at once",
     "admin:mailer_relaylog_change": "no relay with a log of its own is part of the journey",
     "admin:mailer_relayedmail_change": "no relay with a log of its own is part of the journey",
+    "admin:mailer_consentlink_change": "made a day after a question; the list of them is visited",
     "admin:login": "leads on at once",
     "admin:jsi18n": "a script",
     "admin:autocomplete": "JSON",

@@ -273,6 +273,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, object]] = {
     "issue": {"task": "mailer.tasks.issue_pending", "schedule": 1.0, "options": {"expires": 60}},
     "changes": {"task": "mailer.tasks.apply_changes", "schedule": 1.0, "options": {"expires": 60}},
     "expire": {"task": "mailer.tasks.expire", "schedule": 60.0, "options": {"expires": 60}},
+    "replacements": {"task": "mailer.tasks.publish_replacements", "schedule": 60.0, "options": {"expires": 60}},
     "retention": {"task": "mailer.tasks.keep_within_time", "schedule": 3600.0, "options": {"expires": 600}},
     "checks": {"task": "onboarding.tasks.check_waiting", "schedule": 60.0, "options": {"expires": 60}},
     "registrations": {"task": "onboarding.tasks.forget_registrations", "schedule": 3600.0, "options": {"expires": 600}},
